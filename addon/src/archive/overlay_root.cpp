@@ -1,0 +1,111 @@
+#include "archive/overlay_root.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <vector>
+
+#include "archive/directory.h"
+#include "archive/path.h"
+#include "isolation/error.h"
+#include "isolation/rootfs.h"
+
+namespace gantry::archive {
+namespace {
+
+/// Opens a mount point below `root`, made if it is absent, as a directory or as an empty file.
+UniqueFd open_mount_point(int root, const std::string& path, bool directory) {
+  const std::string clean = clean_path("/" + path);
+  if (clean.empty() || escapes(clean)) throw Error("attach a volume at " + path, EINVAL);
+  UniqueFd found = open_beneath(root, clean, O_PATH);
+  if (found) return found;
+  if (errno != ENOENT) throw Error("open mount point /" + clean);
+  if (directory) return make_directories(root, clean, {});
+  const UniqueFd parent = make_directories(root, std::string(parent_of(clean)), {});
+  check(mknodat(parent.get(), std::string(base_of(clean)).c_str(), S_IFREG | 0755, 0), "make /" + clean);
+  found = open_beneath(root, clean, O_PATH);
+  if (!found) throw Error("open mount point /" + clean);
+  return found;
+}
+
+UniqueFd clone_mount(const Bind& bind) {
+  UniqueFd tree(static_cast<int>(
+      check(syscall(SYS_open_tree, AT_FDCWD, bind.source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE),
+            "open volume " + bind.source)));
+  if (bind.readonly) {
+    mount_attr attributes{};
+    attributes.attr_set = MOUNT_ATTR_RDONLY;
+    check(syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes),
+          "make read-only " + bind.source);
+  }
+  return tree;
+}
+
+void move_to(int tree, int target, const std::string& name) {
+  check(syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+        "attach " + name);
+}
+
+bool is_directory(int fd) {
+  struct stat status;
+  check(fstat(fd, &status), "stat volume");
+  return S_ISDIR(status.st_mode);
+}
+
+}  // namespace
+
+OverlayRoot::OverlayRoot(const RootSpec& spec) {
+  if (spec.lower.empty()) throw Error("mount overlay", EINVAL, "it has no lower directory");
+  check(unshare(CLONE_NEWNS), "unshare mount namespace");
+  check(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make mounts private");
+  umask(0);
+  mount_point_ = spec.upper.empty() ? spec.lower.front() : spec.upper;
+  if (!spec.upper.empty()) {
+    std::string pattern = (spec.work.empty() ? spec.upper : spec.work) + ".XXXXXX";
+    if (mkdtemp(pattern.data()) == nullptr) throw Error("make work directory " + pattern);
+    work_ = pattern;
+  }
+  try {
+    attach(spec);
+  } catch (...) {
+    detach();
+    throw;
+  }
+}
+
+OverlayRoot::~OverlayRoot() { detach(); }
+
+void OverlayRoot::attach(const RootSpec& spec) {
+  // Sources are host paths: looked up before the overlay can cover any of them.
+  std::vector<UniqueFd> volumes;
+  volumes.reserve(spec.binds.size());
+  for (const Bind& bind : spec.binds) volumes.push_back(clone_mount(bind));
+
+  // Unmounting would otherwise wait until everything on the upper directory's file system is on the disk.
+  mount_ = mount_overlay(spec.lower, spec.upper, work_, work_.empty() ? OverlaySync::ordinary : OverlaySync::never);
+  const UniqueFd target(check(open(mount_point_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open " + mount_point_));
+  move_to(mount_.get(), target.get(), "overlay");
+  attached_ = true;
+  for (size_t i = 0; i < volumes.size(); ++i) {
+    const UniqueFd place = open_mount_point(mount_.get(), spec.binds[i].target, is_directory(volumes[i].get()));
+    move_to(volumes[i].get(), place.get(), spec.binds[i].target);
+  }
+}
+
+void OverlayRoot::detach() noexcept {
+  mount_.reset();
+  if (attached_) umount2(mount_point_.c_str(), MNT_DETACH);
+  if (work_.empty()) return;
+  try {
+    remove_entry(AT_FDCWD, work_);
+  } catch (const Error&) {
+    // It lies in the container's directory and goes with it.
+  }
+}
+
+}  // namespace gantry::archive

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "isolation/mount_options.h"
+#include "isolation/unique_fd.h"
+
+namespace gantry {
+
+/// Mounts that are attached nowhere yet: each is a descriptor, and closing it undoes everything.
+
+/// A new file system. `options` gives its parameters and the attributes of the mount.
+/// @throws Error with what the kernel says about a parameter
+UniqueFd make_filesystem(const std::string& type, const std::string& source, const MountOptions& options);
+
+/// A copy of the mount at `path` (with everything below it when `recursive`).
+UniqueFd clone_mount(const std::string& path, bool recursive);
+/// A copy of the mount that the descriptor `fd` is on, starting there.
+UniqueFd clone_mount(int fd, bool recursive, const std::string& name);
+
+/// Applies attributes and propagation to a mount, attached or not.
+void set_mount_options(int mount, const MountOptions& options, const std::string& name);
+
+/// Attaches `mount` on what `target` refers to (any descriptor, O_PATH will do).
+void attach_mount(int mount, int target, const std::string& name);
+
+}  // namespace gantry

@@ -1,0 +1,52 @@
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <nlohmann/json.hpp>
+
+#include "isolation/container.h"
+#include "isolation/launcher.h"
+#include "isolation/namespaces.h"
+#include "isolation/process_setup.h"
+#include "isolation/spec_check.h"
+#include "isolation/spec_field.h"
+
+namespace gantry {
+
+using nlohmann::json;
+
+namespace {
+
+/// What the process says, and where it says nothing what the container's first process had.
+json limits_of(const json& spec, const json& process) {
+  json limits;
+  for (const char* name : {"rlimits", "oomScoreAdj"}) {
+    const json& own = field(process, name);
+    limits[name] = own.is_null() ? field(field(spec, "process"), name) : own;
+  }
+  return limits;
+}
+
+Process launch(const json& spec, const json& process, int init_pidfd, const LaunchOptions& options) {
+  check_process(process);
+  const uint64_t namespaces = listed_namespaces(spec);
+  Execution execution;
+  execution.filter = read_seccomp_filter(options.seccomp_filter);
+
+  Launcher launcher(options.cgroup_path);
+  launcher.spawn_inside(init_pidfd, namespaces, options.stdio, [&](ChildChannel& channel, UniqueFd& parent) {
+    ::umask(0);
+    if ((namespaces & CLONE_NEWUSER) != 0) become_container_root();
+    execution.parent = std::move(parent);
+    execute_process(spec, process, execution, channel);
+  });
+  launcher.attach_to_cgroup();
+  return launcher.finish(limits_of(spec, process));
+}
+
+}  // namespace
+
+Process create_exec(const json& spec, const json& process, pid_t, int init_pidfd, const LaunchOptions& options) {
+  return reading_spec([&] { return launch(spec, process, init_pidfd, options); });
+}
+
+}  // namespace gantry

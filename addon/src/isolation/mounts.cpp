@@ -1,0 +1,189 @@
+#include "isolation/mounts.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "isolation/detached_mount.h"
+#include "isolation/error.h"
+#include "isolation/namespaces.h"
+#include "isolation/path_in_root.h"
+#include "isolation/spec_field.h"
+#include "isolation/system_calls.h"
+#include "isolation/tmpfs_copy_up.h"
+
+namespace gantry {
+namespace {
+
+using nlohmann::json;
+
+bool has_namespace(const json& spec, const char* type) {
+  for (const json& entry : field(field(spec, "linux"), "namespaces"))
+    if (field_or<std::string>(entry, "type", "") == type) return true;
+  return false;
+}
+
+/// How bind mounts without a propagation of their own relate to the host, as runc has it: as rootfsPropagation says.
+MountOptions::Propagation default_propagation(const json& spec) {
+  const std::string name = field_or<std::string>(field(spec, "linux"), "rootfsPropagation", "");
+  if (name.empty()) return {MS_SLAVE, true};
+  const auto propagation = parse_propagation(name);
+  if (!propagation) throw Error("linux.rootfsPropagation", 0, "\"" + name + "\" is not a propagation mode");
+  return {propagation->type == MS_UNBINDABLE ? uint64_t{MS_PRIVATE} : propagation->type, true};
+}
+
+Mount read_mount(const json& entry, const MountOptions::Propagation& propagation) {
+  Mount mount;
+  mount.destination = field_or<std::string>(entry, "destination", "");
+  mount.source = field_or<std::string>(entry, "source", "");
+  mount.type = field_or<std::string>(entry, "type", "");
+  mount.options = parse_mount_options(field_or<std::vector<std::string>>(entry, "options", {}));
+  const std::string what = "mount on " + mount.destination;
+  if (mount.destination.empty() || mount.destination[0] != '/' || name_of(mount.destination).empty())
+    throw Error("mount on \"" + mount.destination + "\"", 0, "the destination must be an absolute path below /");
+  for (const char* key : {"uidMappings", "gidMappings"})
+    if (!field(entry, key).empty()) throw Error(what, 0, std::string("mounts[].") + key + " is not supported");
+
+  if (mount.type == "bind" || mount.type == "none" || mount.type.empty()) mount.options.bind = true;
+  if (!mount.options.bind) return mount;
+  if (!mount.options.parameters.empty())
+    throw Error(what, 0, "a bind mount has no option \"" + mount.options.parameters[0].first + "\"");
+  if (mount.options.copy_up) throw Error(what, 0, "a bind mount has no option \"tmpcopyup\"");
+  if (mount.source.empty()) throw Error(what, 0, "a bind mount needs a source");
+  // Before the entry's own ones, so that those win.
+  mount.options.propagation.insert(mount.options.propagation.begin(), propagation);
+  return mount;
+}
+
+bool is_cgroup(const Mount& mount) {
+  return !mount.options.bind && (mount.type == "cgroup" || mount.type == "cgroup2");
+}
+
+/// Everything under /proc that a mount may cover: what LXCFS and the like replace. Anything else there would let a
+/// container hide from its own restrictions.
+bool may_cover_in_proc(const std::string& destination) {
+  for (const char* allowed : {"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps",
+                              "/proc/uptime", "/proc/loadavg", "/proc/slabinfo", "/proc/net/dev",
+                              "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled"})
+    if (destination == allowed) return true;
+  return false;
+}
+
+void check_target(const Mount& mount, int root, int target) {
+  if (mount.type == "proc" || mount.type == "sysfs") {
+    // Masked and read-only paths are looked up by name later: what they are under must not be a link that can change.
+    UniqueFd direct(sys::openat2(root, mount.destination.c_str(), O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS));
+    if (!direct) throw Error("mount on " + mount.destination, errno, "must be mounted on a real directory");
+    return;
+  }
+  struct statfs file_system;
+  if (::fstatfs(target, &file_system) < 0) throw Error("statfs " + mount.destination);
+  if (file_system.f_type == PROC_SUPER_MAGIC && !may_cover_in_proc(mount.destination))
+    throw Error("check proc-safety of " + mount.destination + " mount", 0,
+                "\"" + mount.destination + "\" cannot be mounted because it is inside /proc");
+}
+
+}  // namespace
+
+std::vector<Mount> plan_mounts(const json& spec, const std::string& cgroup_path) {
+  const MountOptions::Propagation propagation = default_propagation(spec);
+  std::vector<Mount> mounts;
+  for (const json& entry : field(spec, "mounts")) {
+    Mount mount = read_mount(entry, propagation);
+    if (!is_cgroup(mount)) {
+      mounts.push_back(std::move(mount));
+      continue;
+    }
+    for (Mount& part : plan_cgroup_mounts(mount, cgroup_path, has_namespace(spec, "cgroup")))
+      mounts.push_back(std::move(part));
+  }
+  return mounts;
+}
+
+namespace {
+
+/// A source "/proc/<pid>/root/<path>" lies in the mount namespace of another process, and only from in there does the
+/// kernel let it be cloned.
+UniqueFd clone_foreign_mount(pid_t pid, const std::string& path, bool recursive) {
+  const UniqueFd process(check(sys::pidfd_open(pid), "pidfd_open"));
+  const UniqueFd own_root(check(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "open /"));
+  const UniqueFd own_directory(check(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), "open the working directory"));
+  UniqueFd mount;
+  {
+    NamespaceVisit visit;
+    visit.enter(CLONE_NEWNS, process.get(), "the mount namespace of process " + std::to_string(pid));
+    mount = clone_mount(path, recursive);
+  }
+  // Entering a mount namespace moved both to its root.
+  check(::fchdir(own_root.get()), "return to the root");
+  check(::chroot("."), "return to the root");
+  check(::fchdir(own_directory.get()), "return to the working directory");
+  return mount;
+}
+
+UniqueFd clone_source(const std::string& source, bool recursive) {
+  int pid = 0, prefix = 0;
+  if (std::sscanf(source.c_str(), "/proc/%d/root%n", &pid, &prefix) == 1 && prefix > 0 && source[prefix] == '/')
+    return clone_foreign_mount(pid, source.substr(prefix), recursive);
+  return clone_mount(source, recursive);
+}
+
+}  // namespace
+
+void open_bind_sources(std::vector<Mount>& mounts) {
+  for (Mount& mount : mounts) {
+    if (!mount.options.bind) continue;
+    mount.fd = clone_source(mount.source, mount.options.recursive_bind);
+    struct stat status;
+    if (::fstat(mount.fd.get(), &status) < 0) throw Error("stat " + mount.source);
+    mount.directory = S_ISDIR(status.st_mode);
+    set_mount_options(mount.fd.get(), mount.options, mount.destination);
+  }
+}
+
+void make_mount(Mount& mount) {
+  MountOptions options = mount.options;
+  // What is to be filled first becomes read-only afterwards, in attach_mounts.
+  if (options.copy_up) options.set &= ~uint64_t{MOUNT_ATTR_RDONLY};
+  mount.fd = make_filesystem(mount.type, mount.source, options);
+  for (const auto& [name, target] : mount.links)
+    if (::symlinkat(target.c_str(), mount.fd.get(), name.c_str()) < 0) throw Error("symlink " + name);
+  if (!options.propagation.empty() && !options.copy_up)
+    set_mount_options(mount.fd.get(), mount.options, mount.destination);
+}
+
+namespace {
+
+/// The mode that was asked for wins over that of the directory whose content was copied.
+void restore_mode(const Mount& mount) {
+  for (const auto& [name, value] : mount.options.parameters) {
+    if (name != "mode" || !value) continue;
+    const UniqueFd opened(::openat(mount.fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!opened || ::fchmod(opened.get(), static_cast<mode_t>(std::stoul(*value, nullptr, 8))) < 0)
+      throw Error("chmod " + mount.destination);
+  }
+}
+
+}  // namespace
+
+void attach_mounts(int root, std::vector<Mount>& mounts) {
+  for (Mount& mount : mounts) {
+    const UniqueFd target = make_mount_point(root, mount.destination, mount.directory);
+    check_target(mount, root, target.get());
+    if (mount.options.copy_up) {
+      copy_up(open_in_root(root, mount.destination, O_RDONLY | O_DIRECTORY).get(), mount.fd.get(), mount.destination);
+      restore_mode(mount);
+      set_mount_options(mount.fd.get(), mount.options, mount.destination);
+    }
+    attach_mount(mount.fd.get(), target.get(), mount.destination);
+  }
+}
+
+}  // namespace gantry

@@ -1,0 +1,230 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "archive/changes.h"
+#include "archive/pack.h"
+#include "archive/stat_path.h"
+#include "archive/unpack.h"
+#include "node/init.h"
+#include "node/own_thread.h"
+
+namespace gantry {
+namespace {
+
+using archive::Root;
+using archive::RootSpec;
+
+std::string text_of(const Napi::Object& object, const char* key) {
+  const Napi::Value value = object.Get(key);
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
+
+bool flag_of(const Napi::Object& object, const char* key) { return object.Get(key).ToBoolean().Value(); }
+
+uint32_t number_of(const Napi::Object& object, const char* key) {
+  return object.Get(key).As<Napi::Number>().Uint32Value();
+}
+
+std::vector<std::string> texts(const Napi::Value& value) {
+  std::vector<std::string> result;
+  if (!value.IsArray()) return result;
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) result.push_back(array.Get(i).As<Napi::String>().Utf8Value());
+  return result;
+}
+
+std::vector<archive::Bind> binds_of(const Napi::Value& value) {
+  std::vector<archive::Bind> result;
+  if (!value.IsArray()) return result;
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto bind = array.Get(i).As<Napi::Object>();
+    result.push_back({text_of(bind, "source"), text_of(bind, "target"), flag_of(bind, "readonly")});
+  }
+  return result;
+}
+
+RootSpec root_of(const Napi::Value& value) {
+  const auto object = value.As<Napi::Object>();
+  const std::string kind = text_of(object, "kind");
+  RootSpec spec;
+  if (kind == "directory") {
+    spec.kind = RootSpec::Kind::directory;
+    spec.path = text_of(object, "path");
+  } else if (kind == "process") {
+    spec.kind = RootSpec::Kind::process;
+    spec.pid = object.Get("pid").As<Napi::Number>().Int32Value();
+  } else if (kind == "overlay") {
+    spec.kind = RootSpec::Kind::overlay;
+    spec.lower = texts(object.Get("lower"));
+    spec.upper = text_of(object, "upper");
+    spec.work = text_of(object, "work");
+    spec.binds = binds_of(object.Get("binds"));
+  } else {
+    throw Error("open root", EINVAL, "its kind is \"" + kind + '"');
+  }
+  return spec;
+}
+
+archive::IdMap id_map_of(const Napi::Object& options, const char* key) {
+  if (!options.Get("idMap").IsObject()) return {};
+  const Napi::Value value = options.Get("idMap").As<Napi::Object>().Get(key);
+  if (!value.IsArray()) return {};
+  const auto array = value.As<Napi::Array>();
+  std::vector<archive::IdRange> ranges;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto range = array.Get(i).As<Napi::Object>();
+    ranges.push_back({number_of(range, "containerId"), number_of(range, "hostId"), number_of(range, "size")});
+  }
+  return archive::IdMap(std::move(ranges));
+}
+
+archive::UnpackOptions unpack_options_of(const Napi::Value& value) {
+  archive::UnpackOptions result;
+  if (!value.IsObject()) return result;
+  const auto object = value.As<Napi::Object>();
+  result.keep_directory_types = flag_of(object, "noOverwriteDirNonDir");
+  result.whiteouts = flag_of(object, "whiteouts");
+  if (object.Get("owner").IsObject()) {
+    const auto owner = object.Get("owner").As<Napi::Object>();
+    result.owner = archive::Owner{number_of(owner, "uid"), number_of(owner, "gid")};
+  }
+  result.uid_map = id_map_of(object, "uid");
+  result.gid_map = id_map_of(object, "gid");
+  if (object.Get("maxBytes").IsNumber()) {
+    result.max_bytes = static_cast<uint64_t>(object.Get("maxBytes").As<Napi::Number>().Int64Value());
+  }
+  return result;
+}
+
+archive::PackOptions pack_options_of(const Napi::Value& value) {
+  archive::PackOptions result;
+  if (!value.IsObject()) return result;
+  const auto object = value.As<Napi::Object>();
+  if (object.Get("as").IsString()) result.as = text_of(object, "as");
+  result.whiteouts = flag_of(object, "whiteouts");
+  result.uid_map = id_map_of(object, "uid");
+  result.gid_map = id_map_of(object, "gid");
+  result.exclude = texts(object.Get("exclude"));
+  return result;
+}
+
+/// Holds a root until its thread ends, which is after the promise is settled: to unmount a writable overlay the kernel
+/// writes the whole file system out, and nobody has to wait for that.
+using RootHolder = std::unique_ptr<Root>;
+
+const Root& hold(RootHolder& holder, const RootSpec& spec) {
+  holder = std::make_unique<Root>(spec);
+  return *holder;
+}
+
+/// What a function without a result gives its thread.
+struct Done {};
+Napi::Value undefined(Napi::Env env, Done) { return env.Undefined(); }
+
+Napi::Value stat_path(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto work = [spec = root_of(info[0]), path = info[1].As<Napi::String>().Utf8Value(),
+                 root = RootHolder()]() mutable { return archive::stat_path(hold(root, spec), path); };
+    return run_on_own_thread(info.Env(), std::move(work), [](Napi::Env env, const archive::PathStat& stat) {
+      auto result = Napi::Object::New(env);
+      result.Set("name", stat.name);
+      result.Set("size", Napi::Number::New(env, static_cast<double>(stat.size)));
+      result.Set("mode", Napi::Number::New(env, stat.mode));
+      result.Set("mtime", stat.mtime);
+      result.Set("linkTarget", stat.link_target);
+      result.Set("resolvedPath", stat.resolved_path);
+      return result;
+    });
+  });
+}
+
+Napi::Value read_file(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto work = [spec = root_of(info[0]), path = info[1].As<Napi::String>().Utf8Value(),
+                 limit = info[2].As<Napi::Number>().Int64Value(), root = RootHolder()]() mutable {
+      return archive::read_file(hold(root, spec), path, static_cast<uint64_t>(limit));
+    };
+    return run_on_own_thread(info.Env(), std::move(work), [](Napi::Env env, const std::string& content) {
+      return Napi::Buffer<char>::Copy(env, content.data(), content.size());
+    });
+  });
+}
+
+Napi::Value pack(const Napi::CallbackInfo& info) {
+  // The descriptor is ours from here on, also when something is wrong with the other arguments.
+  auto output = std::make_shared<UniqueFd>(info[2].As<Napi::Number>().Int32Value());
+  return guarded(info.Env(), [&] {
+    auto work = [spec = root_of(info[0]), path = info[1].As<Napi::String>().Utf8Value(), output,
+                 options = pack_options_of(info[3]), root = RootHolder()]() mutable {
+      const UniqueFd owned = std::move(*output);
+      archive::pack(hold(root, spec), path, owned.get(), options);
+      return Done{};
+    };
+    return run_on_own_thread(info.Env(), std::move(work), undefined);
+  });
+}
+
+Napi::Value unpack(const Napi::CallbackInfo& info) {
+  auto input = std::make_shared<UniqueFd>(info[2].As<Napi::Number>().Int32Value());
+  return guarded(info.Env(), [&] {
+    auto work = [spec = root_of(info[0]), path = info[1].As<Napi::String>().Utf8Value(), input,
+                 options = unpack_options_of(info[3]), root = RootHolder()]() mutable {
+      const UniqueFd owned = std::move(*input);
+      if (spec.kind != RootSpec::Kind::overlay) archive::unshare_file_system_context();
+      return archive::unpack(hold(root, spec), path, owned.get(), options);
+    };
+    return run_on_own_thread(info.Env(), std::move(work), [](Napi::Env env, const archive::UnpackResult& unpacked) {
+      auto result = Napi::Object::New(env);
+      result.Set("bytes", Napi::Number::New(env, static_cast<double>(unpacked.bytes)));
+      result.Set("entries", Napi::Number::New(env, static_cast<double>(unpacked.entries)));
+      return result;
+    });
+  });
+}
+
+Napi::Value changes(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto work = [lower = texts(info[0]), upper = info[1].As<Napi::String>().Utf8Value(), exclude = texts(info[2])] {
+      return archive::list_changes(lower, upper, exclude);
+    };
+    return run_on_own_thread(info.Env(), std::move(work), [](Napi::Env env, const std::vector<archive::Change>& list) {
+      auto result = Napi::Array::New(env, list.size());
+      for (uint32_t i = 0; i < list.size(); ++i) {
+        auto change = Napi::Object::New(env);
+        change.Set("Path", list[i].path);
+        change.Set("Kind", Napi::Number::New(env, static_cast<int>(list[i].kind)));
+        result.Set(i, change);
+      }
+      return result;
+    });
+  });
+}
+
+Napi::Value open_pipe(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    constexpr int capacity = 1 << 20;  // the kernel's limit for one pipe; fewer switches between the two ends
+    int ends[2];
+    check(pipe2(ends, O_CLOEXEC), "make pipe");
+    static_cast<void>(fcntl(ends[1], F_SETPIPE_SZ, capacity));
+    auto result = Napi::Array::New(info.Env(), 2);
+    result.Set(0u, Napi::Number::New(info.Env(), ends[0]));
+    result.Set(1u, Napi::Number::New(info.Env(), ends[1]));
+    return result;
+  });
+}
+
+}  // namespace
+
+void init_archive(Napi::Env env, Napi::Object exports) {
+  exports.Set("statPath", Napi::Function::New(env, stat_path, "statPath"));
+  exports.Set("readFile", Napi::Function::New(env, read_file, "readFile"));
+  exports.Set("pack", Napi::Function::New(env, pack, "pack"));
+  exports.Set("unpack", Napi::Function::New(env, unpack, "unpack"));
+  exports.Set("changes", Napi::Function::New(env, changes, "changes"));
+  exports.Set("pipe", Napi::Function::New(env, open_pipe, "pipe"));
+}
+
+}  // namespace gantry

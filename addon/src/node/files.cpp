@@ -1,0 +1,35 @@
+#include "archive/tree.h"
+#include "node/init.h"
+#include "node/own_thread.h"
+
+namespace gantry {
+namespace {
+
+struct Done {};
+
+Napi::Value disk_usage_async(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  return run_on_own_thread(
+      info.Env(), [path] { return disk_usage(path); },
+      [](Napi::Env env, uint64_t bytes) { return Napi::Number::New(env, static_cast<double>(bytes)); });
+}
+
+Napi::Value remove_tree_async(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  return run_on_own_thread(
+      info.Env(),
+      [path] {
+        remove_tree(path);
+        return Done();
+      },
+      [](Napi::Env env, Done) { return env.Undefined(); });
+}
+
+}  // namespace
+
+void init_files(Napi::Env env, Napi::Object exports) {
+  exports.Set("diskUsage", Napi::Function::New(env, disk_usage_async, "diskUsage"));
+  exports.Set("removeTree", Napi::Function::New(env, remove_tree_async, "removeTree"));
+}
+
+}  // namespace gantry

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <napi.h>
+
+namespace gantry {
+
+// Each subject of the N-API face adds its functions to `exports`.
+void init_shim(Napi::Env env, Napi::Object exports);
+void init_host(Napi::Env env, Napi::Object exports);
+void init_cgroup(Napi::Env env, Napi::Object exports);
+void init_network(Napi::Env env, Napi::Object exports);
+void init_files(Napi::Env env, Napi::Object exports);
+/// statPath, readFile, pack, unpack and changes (node/archive.cpp).
+void init_archive(Napi::Env env, Napi::Object exports);
+
+}  // namespace gantry

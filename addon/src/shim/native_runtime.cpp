@@ -1,0 +1,87 @@
+#include "shim/native_runtime.h"
+
+#include <nlohmann/json.hpp>
+
+#include "isolation/cgroup.h"
+#include "isolation/rootfs.h"
+#include "shim/diagnostics.h"
+#include "shim/external_runtime.h"
+
+namespace gantry::shim {
+namespace {
+
+using nlohmann::json;
+
+class NativeProcess final : public ContainerProcess {
+ public:
+  explicit NativeProcess(Process process) : process_(std::move(process)) {}
+  pid_t pid() const noexcept override { return process_.pid(); }
+  int pidfd() const noexcept override { return process_.pidfd(); }
+  UniqueFd take_terminal() noexcept override { return process_.take_terminal(); }
+  void start() override { process_.start(); }
+
+ private:
+  Process process_;
+};
+
+/// A process must not inherit the shim's protection from the OOM killer.
+void default_oom_score(json& process) {
+  if (process.is_object() && !process.contains("oomScoreAdj")) process["oomScoreAdj"] = 0;
+}
+
+}  // namespace
+
+std::unique_ptr<ContainerProcess> NativeRuntime::create(json spec, const Stdio& stdio) {
+  default_oom_score(spec["process"]);
+  Cgroup cgroup(config_.cgroup_path);
+  try {
+    cgroup.create();
+    if (auto section = spec.find("linux"); section != spec.end()) {
+      if (auto resources = section->find("resources"); resources != section->end()) cgroup.apply(*resources);
+    }
+    LaunchOptions options;
+    options.cgroup_path = config_.cgroup_path;
+    options.seccomp_filter = config_.seccomp_filter;
+    options.stdio = stdio;
+    if (config_.rootfs.path.empty()) {
+      root_ = mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work);
+      options.root_mount = root_.get();
+    } else {
+      spec["root"]["path"] = config_.rootfs.path;
+    }
+    return std::make_unique<NativeProcess>(create_container(spec, options));
+  } catch (...) {
+    remove_cgroup(config_.cgroup_path);
+    throw;
+  }
+}
+
+std::unique_ptr<ContainerProcess> NativeRuntime::exec(json process, const ContainerProcess& init, const Stdio& stdio) {
+  default_oom_score(process);
+  LaunchOptions options;
+  options.cgroup_path = config_.cgroup_path;
+  options.seccomp_filter = config_.seccomp_filter;
+  options.stdio = stdio;
+  // Not kept in memory: an exec is rare, and the spec is most of what the shim would hold.
+  json spec = read_json_file("config.json");
+  return std::make_unique<NativeProcess>(create_exec(spec, process, init.pid(), init.pidfd(), options));
+}
+
+void NativeRuntime::remove() noexcept { remove_cgroup(config_.cgroup_path); }
+
+std::unique_ptr<ContainerRuntime> make_runtime(const ShimConfig& config) {
+  if (config.runtime.path.empty()) return std::make_unique<NativeRuntime>(config);
+  return std::make_unique<ExternalRuntime>(config);
+}
+
+void remove_cgroup(const std::string& path) noexcept {
+  try {
+    Cgroup cgroup(path);
+    if (!cgroup.processes().empty()) cgroup.kill();
+    cgroup.remove();
+  } catch (const std::exception& error) {
+    diagnose("remove cgroup %s: %s", path.c_str(), error.what());
+  }
+}
+
+}  // namespace gantry::shim

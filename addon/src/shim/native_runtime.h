@@ -1,0 +1,25 @@
+#pragma once
+
+#include "isolation/unique_fd.h"
+#include "shim/container_runtime.h"
+
+namespace gantry::shim {
+
+/// Gantry's own isolation.
+class NativeRuntime final : public ContainerRuntime {
+ public:
+  explicit NativeRuntime(const ShimConfig& config) : config_(config) {}
+
+  std::unique_ptr<ContainerProcess> create(nlohmann::json spec, const Stdio& stdio) override;
+  std::unique_ptr<ContainerProcess> exec(nlohmann::json process, const ContainerProcess& init,
+                                         const Stdio& stdio) override;
+  void remove() noexcept override;
+
+ private:
+  const ShimConfig& config_;
+  /// Held until the shim ends: whoever lets go of an overlay last waits for the disk, and that must not be the
+  /// container, whose exit others wait for.
+  UniqueFd root_;
+};
+
+}  // namespace gantry::shim

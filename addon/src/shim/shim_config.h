@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace gantry::shim {
+
+/// shim.json: what the shim needs to know beyond the OCI spec. docs/shim-protocol.md says what each means.
+struct ShimConfig {
+  std::string id;
+  std::string state_directory;
+  struct {
+    /// Either `path`, or an overlay.
+    std::string path;
+    std::vector<std::string> lower;
+    std::string upper, work;
+  } rootfs;
+  std::string cgroup_path;
+  struct {
+    /// False for the driver "none".
+    bool enabled = false;
+    std::string path;
+    int64_t max_size = -1;
+    int max_files = 1;
+  } log;
+  struct {
+    bool open = false;
+    bool once = false;
+  } input;
+  std::string seccomp_filter;
+  struct {
+    /// Empty for Gantry's own isolation.
+    std::string path;
+    std::vector<std::string> arguments;
+  } runtime;
+};
+
+/// @throws Error or nlohmann::json::exception naming what is missing
+ShimConfig parse_shim_config(const nlohmann::json& document);
+
+/// Reads a JSON file that the daemon wrote. @throws Error
+nlohmann::json read_json_file(const std::string& path);
+
+}  // namespace gantry::shim
