@@ -1,0 +1,39 @@
+import type { Container } from './container.js';
+import type { Containers } from './index.js';
+
+/** A container as something to make an image of. */
+export interface OpenedContainer {
+  id: string;
+  imageId: string;
+  config: Container['config'];
+  /** Its writable layer. */
+  upper: string;
+  /** Where something is mounted, which is no part of it. */
+  exclude: string[];
+  release(): Promise<void>;
+}
+
+/**
+ * Opens a container for commit and, if it runs and `pause` says so, freezes it until it is released.
+ *
+ * @throws GantryError not-found
+ */
+export async function openCommitSource(
+  { registry, lifecycle, directories }: Containers,
+  reference: string,
+  { pause }: { pause: boolean },
+): Promise<OpenedContainer> {
+  const container = registry.get(reference);
+  const freeze = pause && container.state.status === 'running';
+  if (freeze) await lifecycle.pause(container);
+  return {
+    id: container.id,
+    imageId: container.imageId,
+    config: container.config,
+    upper: directories.data(container.id, 'upper'),
+    exclude: container.mounts.map((mount) => mount.destination),
+    async release() {
+      if (freeze && container.state.status === 'paused') await lifecycle.unpause(container);
+    },
+  };
+}

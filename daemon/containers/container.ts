@@ -1,0 +1,105 @@
+import type { Schemas } from '../api.js';
+import type { ShimClient } from '../runtime/shim-client.js';
+import type { ContainerState } from './state.js';
+import { Mutex } from './mutex.js';
+
+export type ContainerConfig = Schemas['ContainerConfig'];
+export type HostConfig = Schemas['HostConfig'];
+export type EndpointSettings = Schemas['EndpointSettings'];
+
+/** One mount of a container, resolved at creation: what `Mounts` of an inspect shows, and how to make it. */
+export interface ContainerMount {
+  type: 'bind' | 'volume' | 'tmpfs';
+  /** Volumes only. */
+  name: string;
+  source: string;
+  destination: string;
+  /** The options as the user wrote them ("ro,z"). */
+  mode: string;
+  readWrite: boolean;
+  propagation: string;
+  /** Bind: without the mounts below the source. */
+  nonRecursive: boolean;
+  /** Bind: also the mounts below the source are read-only. */
+  recursiveReadOnly: boolean;
+  /** Bind through the Mounts API: the source must exist; -v creates it as a directory. */
+  createSource: boolean;
+  /** Volume: filled from the image while it is empty. */
+  copyUp: boolean;
+  /** tmpfs: mount data, "size=64m,mode=1777". */
+  data: string;
+}
+
+/** What is stored about a container, apart from its state. */
+export interface ContainerRecord {
+  id: string;
+  name: string;
+  created: string;
+  /** Id of the image it was made from; "" for an empty root. */
+  imageId: string;
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+  /** By network name: what was asked for, and what was assigned while it runs. */
+  networks: Record<string, EndpointSettings>;
+  mounts: ContainerMount[];
+  path: string;
+  args: string[];
+}
+
+/** A container in memory. Its record and state are rows in SQLite; the rest ends with the daemon. */
+export class Container implements ContainerRecord {
+  readonly id: string;
+  name: string;
+  readonly created: string;
+  readonly imageId: string;
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+  networks: Record<string, EndpointSettings>;
+  readonly mounts: ContainerMount[];
+  readonly path: string;
+  readonly args: string[];
+  state: ContainerState;
+
+  /** Held while the container changes state or its files are read in place. */
+  readonly lock = new Mutex();
+  /** The control connection to the shim while there is one. */
+  shim: ShimClient | undefined;
+  /** Resolves when the shim of the newest run has ended. */
+  previousShim: Promise<void> | undefined;
+  /** Resolves what waits for the next exit, or for removal. */
+  readonly exitWaiters = new Set<(exit: ExitStatus) => void>();
+  readonly removalWaiters = new Set<(exit: ExitStatus) => void>();
+  /** Streams attached before the start; connected once init waits for its execve. */
+  readonly pendingAttachments = new Set<() => Promise<void>>();
+  readonly execIds = new Set<string>();
+  health: HealthState | undefined;
+
+  constructor(record: ContainerRecord, state: ContainerState) {
+    this.id = record.id;
+    this.name = record.name;
+    this.created = record.created;
+    this.imageId = record.imageId;
+    this.config = record.config;
+    this.hostConfig = record.hostConfig;
+    this.networks = record.networks;
+    this.mounts = record.mounts;
+    this.path = record.path;
+    this.args = record.args;
+    this.state = state;
+  }
+
+  get running(): boolean {
+    return this.state.status === 'running' || this.state.status === 'paused';
+  }
+}
+
+export interface ExitStatus {
+  exitCode: number;
+  error?: string;
+}
+
+export interface HealthState {
+  status: 'starting' | 'healthy' | 'unhealthy';
+  failingStreak: number;
+  log: { Start: string; End: string; ExitCode: number; Output: string }[];
+}

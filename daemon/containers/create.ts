@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { conflict, invalid } from '../errors.js';
+import type { Networks } from '../networks/networks.js';
+import type { Addon } from '../runtime/addon.js';
+import type { ContainerStore } from '../store/containers.js';
+import {
+  Container,
+  type ContainerConfig,
+  type ContainerMount,
+  type EndpointSettings,
+  type HostConfig,
+} from './container.js';
+import type { ContainerDirectories } from './directories.js';
+import type { ContainerEvents } from './events.js';
+import { completeHostConfig, type HostConfigDefaults } from './host-config.js';
+import { commandOf, withImageDefaults, type ImageContainerConfig } from './image-defaults.js';
+import { requestedMounts } from './mount-points.js';
+import { generateName } from './names.js';
+import type { ContainerRegistry } from './registry.js';
+import { parseSignal } from './signals.js';
+import { createdState } from './state.js';
+import { timestamp } from './timestamp.js';
+
+/** What the creation of a container needs from the images. */
+export interface ImageSource {
+  /** @throws GantryError not-found in the words on which the docker CLI starts a pull */
+  resolve(reference: string, platform?: string): { id: string; config: ImageContainerConfig };
+}
+
+/** What it needs from the volumes. */
+export interface VolumeSource {
+  /** Makes the volume if it does not exist; an empty name makes an anonymous one. */
+  ensure(name: string): { name: string; mountpoint: string };
+  /** Removes an anonymous volume that was made in vain. */
+  discard(name: string): Promise<void>;
+}
+
+export interface CreateRequest {
+  name?: string | undefined;
+  platform?: string | undefined;
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+  endpoints: Record<string, EndpointSettings>;
+}
+
+/** Makes containers: a request becomes a record with every default filled in, its directories, and its row. */
+export class Creation {
+  constructor(
+    readonly addon: Addon,
+    readonly registry: ContainerRegistry,
+    readonly store: ContainerStore,
+    readonly directories: ContainerDirectories,
+    readonly images: ImageSource,
+    readonly volumes: VolumeSource,
+    readonly networks: Networks,
+    readonly events: ContainerEvents,
+    readonly defaults: () => HostConfigDefaults,
+  ) {}
+
+  async create(request: CreateRequest): Promise<{ container: Container; warnings: string[] }> {
+    const image = this.images.resolve(request.config.Image ?? '', request.platform);
+    const config = withImageDefaults(request.config, image.config);
+    const command = commandOf(config);
+    if (config.StopSignal) parseSignal(config.StopSignal);
+    validateConfig(config);
+    const hostConfig = completeHostConfig(request.hostConfig, config, this.defaults());
+    const networks = this.#endpoints(hostConfig, request.endpoints);
+    const requested = [...requestedMounts(config, hostConfig), ...this.#mountsFrom(hostConfig)];
+    checkSources(requested);
+
+    const id = randomBytes(32).toString('hex');
+    this.#setHostname(config, hostConfig, id);
+    const name = this.registry.reserveName(request.name || generateName((word) => this.registry.isNameFree(word)), id);
+    const anonymous: string[] = [];
+    try {
+      this.directories.createData(id);
+      const mounts = requested.map((mount) => this.#withVolume(mount, anonymous));
+      const record = {
+        id,
+        name,
+        created: timestamp(),
+        imageId: image.id,
+        config,
+        hostConfig,
+        networks,
+        mounts,
+        ...command,
+      };
+      const container = new Container(record, createdState());
+      this.store.insert(container, container.state);
+      this.registry.add(container);
+      this.events.publish(container, 'create');
+      return { container, warnings: [] };
+    } catch (error) {
+      this.registry.releaseName(name);
+      await this.addon.removeTree(this.directories.data(id));
+      for (const volume of anonymous) await this.volumes.discard(volume);
+      throw error;
+    }
+  }
+
+  #endpoints(hostConfig: HostConfig, requested: Record<string, EndpointSettings>): Record<string, EndpointSettings> {
+    const mode = hostConfig.NetworkMode ?? 'bridge';
+    const endpoints = Object.fromEntries(
+      Object.entries(requested).map(([name, settings]) => [name === 'default' ? 'bridge' : name, settings ?? {}]),
+    );
+    this.networks.validate(mode, endpoints);
+    if (mode.startsWith('container:')) {
+      if (Object.keys(endpoints).length > 0) {
+        throw conflict('conflicting options: a container that joins another network namespace has no endpoints');
+      }
+      this.registry.get(mode.slice('container:'.length));
+      return {};
+    }
+    return { [mode]: endpoints[mode] ?? {} };
+  }
+
+  /** Who joins another's network has its name, too. */
+  #setHostname(config: ContainerConfig, { NetworkMode = '', UTSMode }: HostConfig, id: string): void {
+    if (UTSMode === 'host' || NetworkMode === 'host') config.Hostname ||= hostname();
+    else if (NetworkMode.startsWith('container:')) {
+      config.Hostname = this.registry.get(NetworkMode.slice('container:'.length)).config.Hostname ?? '';
+    } else config.Hostname ||= id.slice(0, 12);
+  }
+
+  /** The mounts of the containers that VolumesFrom names, "name[:ro|rw]". */
+  #mountsFrom(hostConfig: HostConfig): ContainerMount[] {
+    return (hostConfig.VolumesFrom ?? []).flatMap((specification) => {
+      const [reference = '', mode = 'rw'] = specification.split(':');
+      if (mode !== 'ro' && mode !== 'rw') throw invalid(`invalid mode for volumes-from: ${mode}`);
+      return this.registry
+        .get(reference)
+        .mounts.map((mount) => ({ ...mount, readWrite: mount.readWrite && mode === 'rw' }));
+    });
+  }
+
+  #withVolume(mount: ContainerMount, anonymous: string[]): ContainerMount {
+    if (mount.type !== 'volume' || mount.source) return mount;
+    const volume = this.volumes.ensure(mount.name);
+    if (!mount.name) anonymous.push(volume.name);
+    return { ...mount, name: volume.name, source: volume.mountpoint };
+  }
+}
+
+function validateConfig(config: ContainerConfig): void {
+  for (const entry of config.Env ?? []) {
+    if (entry.startsWith('=') || entry === '') throw invalid(`invalid environment variable: ${entry}`);
+    if (entry.includes('\0')) throw invalid('invalid environment variable: it contains a NUL byte');
+  }
+  if (config.WorkingDir && !config.WorkingDir.startsWith('/')) {
+    throw invalid(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
+  }
+  if (config.Hostname && !/^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62})?$/.test(config.Hostname)) {
+    throw invalid(`invalid hostname: ${config.Hostname}`);
+  }
+  const { Interval = 0, Timeout = 0, StartPeriod = 0, StartInterval = 0, Retries = 0 } = config.Healthcheck ?? {};
+  const durations = { Interval, Timeout, StartPeriod, StartInterval };
+  for (const [field, value] of Object.entries(durations)) {
+    if (value !== 0 && value < 1_000_000) throw invalid(`${field} in Healthcheck cannot be less than 1ms`);
+  }
+  if (Retries < 0) throw invalid('Retries in Healthcheck cannot be negative');
+}
+
+/** Fails early where a start would fail, with the words of Docker. */
+function checkSources(mounts: readonly ContainerMount[]): void {
+  for (const { type, source, createSource } of mounts) {
+    if (type === 'bind' && !createSource && !existsSync(source)) {
+      throw invalid(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
+    }
+  }
+}

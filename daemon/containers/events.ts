@@ -1,0 +1,31 @@
+import type { Container } from './container.js';
+
+/** Where events go; daemon/events implements it. */
+export interface EventPublisher {
+  publish(event: {
+    type: string;
+    action: string;
+    actorId: string;
+    attributes: Record<string, string>;
+    scope?: 'local' | 'swarm';
+  }): void;
+}
+
+/** Publishes what happened to a container, with the attributes Docker gives: image, name and labels. */
+export class ContainerEvents {
+  constructor(readonly publisher: EventPublisher) {}
+
+  publish(container: Container, action: string, attributes: Record<string, string> = {}): void {
+    this.publisher.publish({
+      type: 'container',
+      action,
+      actorId: container.id,
+      attributes: {
+        ...container.config.Labels,
+        image: container.config.Image ?? '',
+        name: container.name,
+        ...attributes,
+      },
+    });
+  }
+}

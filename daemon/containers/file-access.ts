@@ -1,0 +1,55 @@
+import type { Addon, Root } from '../runtime/addon.js';
+import type { Container } from './container.js';
+
+/** How the files of one container can be reached at the moment, and what its configuration says about writing to them. */
+export interface FileAccess {
+  addon: Addon;
+  /** As the client named the container; for messages. */
+  name: string;
+  /** For looking and reading. */
+  readRoot: Root;
+  writeRoot: Root;
+  readonlyRootfs: boolean;
+  mounts: { target: string; readonly: boolean }[];
+  /** `Config.User`, "user[:group]". */
+  user: string;
+}
+
+/** Where a container's layers are: its own, and those of its image, topmost first. */
+export interface ContainerLayers {
+  upper: string;
+  work: string;
+  lower: string[];
+}
+
+/**
+ * A running container is seen through its init process, with everything mounted there. A stopped one is put together for
+ * each operation, with its volumes.
+ */
+export function fileAccess(addon: Addon, name: string, container: Container, layers: ContainerLayers): FileAccess {
+  const mounts = container.mounts.map((mount) => ({ target: mount.destination, readonly: !mount.readWrite }));
+  const common = {
+    addon,
+    name,
+    mounts,
+    readonlyRootfs: container.hostConfig.ReadonlyRootfs ?? false,
+    user: container.config.User ?? '',
+  };
+  if (container.running) {
+    const root: Root = { kind: 'process', pid: container.state.pid };
+    return { ...common, readRoot: root, writeRoot: root };
+  }
+  const binds = container.mounts
+    .filter((mount) => mount.type !== 'tmpfs')
+    .map((mount) => ({ source: mount.source, target: mount.destination, readonly: !mount.readWrite }));
+  const writeRoot: Root = { kind: 'overlay', ...layers, binds };
+  return { ...common, readRoot: binds.length > 0 ? writeRoot : readOnlyRoot(layers), writeRoot };
+}
+
+/**
+ * The writable layer as the topmost of the others. Nothing can be made in it, so volumes are not attached; it may be
+ * looked at while the container runs, and unmounting it does not wait for the disk as a writable overlay does.
+ */
+export function readOnlyRoot(layers: Pick<ContainerLayers, 'upper' | 'lower'>): Root {
+  return { kind: 'overlay', lower: [layers.upper, ...layers.lower], binds: [] };
+}

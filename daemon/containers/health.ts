@@ -1,0 +1,138 @@
+import { PassThrough } from 'node:stream';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Container, HealthState } from './container.js';
+import type { ContainerEvents } from './events.js';
+import type { Execs } from './exec.js';
+import { timestamp } from './timestamp.js';
+
+const nanosecondsPerMillisecond = 1_000_000;
+const defaultInterval = 30_000;
+const defaultTimeout = 30_000;
+const defaultStartInterval = 5_000;
+const defaultRetries = 3;
+/** How much of a probe's output, and how many probes, an inspect shows. */
+const outputLimit = 4096;
+const logLength = 5;
+
+/** Probes running containers as their HEALTHCHECK says. */
+export class HealthChecks {
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+
+  constructor(
+    readonly execs: Execs,
+    readonly events: ContainerEvents,
+    readonly logger: FastifyBaseLogger,
+  ) {}
+
+  /** Begins to probe a container that has just started, if it has a health check. */
+  start(container: Container): void {
+    container.health = undefined;
+    if (!probeCommand(container)) return;
+    container.health = { status: 'starting', failingStreak: 0, log: [] };
+    this.#schedule(container);
+  }
+
+  stop(container: Container): void {
+    clearTimeout(this.#timers.get(container.id));
+    this.#timers.delete(container.id);
+    if (container.health && container.health.status !== 'starting') container.health.status = 'unhealthy';
+  }
+
+  #schedule(container: Container): void {
+    const timer = setTimeout(() => void this.#probe(container), interval(container));
+    this.#timers.set(container.id, timer);
+  }
+
+  async #probe(container: Container): Promise<void> {
+    const { health } = container;
+    if (!health || container.state.status !== 'running') return this.#again(container, health);
+    const startedAt = timestamp();
+    const result = await this.#run(container).catch((error: Error) => ({ exitCode: -1, output: error.message }));
+    // The container may have ended, or started anew, while the probe ran.
+    if (container.health !== health || !container.running) return;
+    health.log.push({ Start: startedAt, End: timestamp(), ExitCode: result.exitCode, Output: result.output });
+    health.log.splice(0, health.log.length - logLength);
+    this.#judge(container, health, result.exitCode);
+    this.#schedule(container);
+  }
+
+  #again(container: Container, health: HealthState | undefined): void {
+    if (health && container.running) this.#schedule(container);
+  }
+
+  #judge(container: Container, health: HealthState, exitCode: number): void {
+    const before = health.status;
+    if (exitCode === 0) {
+      health.failingStreak = 0;
+      health.status = 'healthy';
+    } else if (before !== 'starting' || !inStartPeriod(container)) {
+      health.failingStreak++;
+      if (health.failingStreak >= (container.config.Healthcheck?.Retries || defaultRetries))
+        health.status = 'unhealthy';
+    }
+    if (health.status !== before) this.events.publish(container, `health_status: ${health.status}`);
+  }
+
+  async #run(container: Container): Promise<{ exitCode: number; output: string }> {
+    const exec = this.execs.create(container, {
+      Cmd: probeCommand(container)!,
+      AttachStdout: true,
+      AttachStderr: true,
+    });
+    const limit = milliseconds(container.config.Healthcheck?.Timeout, defaultTimeout);
+    const stream = await this.execs.start(exec, { detach: false });
+    const output = stream ? collect(stream) : Promise.resolve('');
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, limit, undefined)));
+    const exitCode = await Promise.race([exec.exit, late]);
+    clearTimeout(timer);
+    if (exitCode !== undefined) return { exitCode, output: await output };
+    await this.execs.kill(exec);
+    return { exitCode: -1, output: `Health check exceeded timeout (${limit}ms): ${await output}` };
+  }
+}
+
+/** The probe's command line; undefined when there is none or the container turned it off. */
+function probeCommand({ config }: Container): string[] | undefined {
+  const [kind, ...rest] = config.Healthcheck?.Test ?? [];
+  if (kind === 'CMD') return rest;
+  if (kind === 'CMD-SHELL') return [...(config.Shell ?? ['/bin/sh', '-c']), rest[0] ?? ''];
+  return undefined;
+}
+
+function interval(container: Container): number {
+  const { Interval, StartInterval } = container.config.Healthcheck ?? {};
+  if (container.health?.status === 'starting' && inStartPeriod(container)) {
+    return milliseconds(StartInterval, defaultStartInterval);
+  }
+  return milliseconds(Interval, defaultInterval);
+}
+
+function inStartPeriod({ config, state }: Container): boolean {
+  return Date.now() - Date.parse(state.startedAt) < milliseconds(config.Healthcheck?.StartPeriod, 0);
+}
+
+const milliseconds = (nanoseconds: number | undefined, otherwise: number): number =>
+  nanoseconds ? nanoseconds / nanosecondsPerMillisecond : otherwise;
+
+/** The text of a multiplexed stream, without the headers of its frames. */
+async function collect(stream: NodeJS.ReadableStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  // Read to the end all the same: a probe must not block on a full pipe.
+  for await (const chunk of stream.pipe(new PassThrough())) {
+    if (size < outputLimit * 2) chunks.push(chunk as Buffer);
+    size += (chunk as Buffer).length;
+  }
+  return demultiplex(Buffer.concat(chunks)).subarray(0, outputLimit).toString();
+}
+
+function demultiplex(frames: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let offset = 0; offset + 8 <= frames.length;) {
+    const length = frames.readUInt32BE(offset + 4);
+    parts.push(frames.subarray(offset + 8, offset + 8 + length));
+    offset += 8 + length;
+  }
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,127 @@
+import type { Container, ContainerMount, EndpointSettings } from './container.js';
+import type { ContainerDirectories } from './directories.js';
+
+export interface InspectContext {
+  directories: ContainerDirectories;
+  layerDirectories: (imageId: string) => string[];
+}
+
+/** GET /containers/{id}/json. Sizes are added by the caller who asked for them. */
+export function inspectContainer(container: Container, context: InspectContext): Record<string, unknown> {
+  const { directories } = context;
+  const { id } = container;
+  return {
+    Id: id,
+    Created: container.created,
+    Path: container.path,
+    Args: container.args,
+    State: inspectState(container),
+    Image: container.imageId,
+    ResolvConfPath: directories.data(id, 'resolv.conf'),
+    HostnamePath: directories.data(id, 'hostname'),
+    HostsPath: directories.data(id, 'hosts'),
+    LogPath: container.hostConfig.LogConfig?.Type === 'none' ? '' : directories.log(id),
+    Name: `/${container.name}`,
+    RestartCount: container.state.restartCount,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: container.execIds.size > 0 ? [...container.execIds] : null,
+    HostConfig: container.hostConfig,
+    GraphDriver: {
+      Name: 'overlay2',
+      Data: {
+        ID: id,
+        LowerDir: context.layerDirectories(container.imageId).join(':'),
+        MergedDir: container.running ? `/proc/${container.state.pid}/root` : '',
+        UpperDir: directories.data(id, 'upper'),
+        WorkDir: directories.data(id, 'work'),
+      },
+    },
+    Mounts: container.mounts.map(inspectMount),
+    Config: container.config,
+    NetworkSettings: inspectNetworks(container),
+  };
+}
+
+function inspectState({ state, health }: Container): Record<string, unknown> {
+  return {
+    Status: state.status,
+    Running: ['running', 'paused', 'restarting'].includes(state.status),
+    Paused: state.status === 'paused',
+    Restarting: state.status === 'restarting',
+    OOMKilled: state.oomKilled,
+    Dead: state.status === 'dead',
+    Pid: state.pid,
+    ExitCode: state.exitCode,
+    Error: state.error,
+    StartedAt: state.startedAt,
+    FinishedAt: state.finishedAt,
+    ...(health && { Health: { Status: health.status, FailingStreak: health.failingStreak, Log: health.log } }),
+  };
+}
+
+/** One entry of `Mounts`, in an inspect and in a list. */
+export function inspectMount(mount: ContainerMount): Record<string, unknown> {
+  return {
+    Type: mount.type,
+    ...(mount.type === 'volume' && { Name: mount.name }),
+    Source: mount.source,
+    Destination: mount.destination,
+    ...(mount.type === 'volume' && { Driver: 'local' }),
+    Mode: mount.mode,
+    RW: mount.readWrite,
+    Propagation: mount.propagation,
+  };
+}
+
+/** EndpointSettings with every field present, as Docker sends them. */
+export function completeEndpoint(endpoint: EndpointSettings): Record<string, unknown> {
+  return {
+    IPAMConfig: null,
+    Links: null,
+    Aliases: null,
+    MacAddress: '',
+    DriverOpts: null,
+    GwPriority: 0,
+    NetworkID: '',
+    EndpointID: '',
+    Gateway: '',
+    IPAddress: '',
+    IPPrefixLen: 0,
+    IPv6Gateway: '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    DNSNames: null,
+    ...endpoint,
+  };
+}
+
+function inspectNetworks(container: Container): Record<string, unknown> {
+  const bridge = completeEndpoint(container.networks['bridge'] ?? {});
+  const pick = (field: string): unknown => bridge[field];
+  return {
+    Bridge: '',
+    SandboxID: container.running ? container.id : '',
+    SandboxKey: container.running && container.state.pid > 0 ? `/proc/${container.state.pid}/ns/net` : '',
+    Ports: {},
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: pick('EndpointID'),
+    Gateway: pick('Gateway'),
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: pick('IPAddress'),
+    IPPrefixLen: pick('IPPrefixLen'),
+    IPv6Gateway: '',
+    MacAddress: pick('MacAddress'),
+    Networks: Object.fromEntries(
+      Object.entries(container.networks).map(([name, endpoint]) => [name, completeEndpoint(endpoint)]),
+    ),
+  };
+}

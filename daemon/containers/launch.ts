@@ -1,0 +1,251 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FastifyBaseLogger } from 'fastify';
+import { conflict, invalid, notFound } from '../errors.js';
+import type { Networks } from '../networks/networks.js';
+import type { Addon } from '../runtime/addon.js';
+import type { ShimClient } from '../runtime/shim-client.js';
+import type { Shims } from '../runtime/shims.js';
+import type { Container } from './container.js';
+import type { ContainerDirectories } from './directories.js';
+import { etcFiles, type ResolverDefaults, writeEtcFiles } from './etc-files.js';
+import type { ContainerRegistry } from './registry.js';
+import { copyFromImage } from './volume-copy-up.js';
+import { SeccompFilters } from './seccomp-filters.js';
+import { containerSpec } from './spec/index.js';
+import type { EtcFiles } from './spec/mounts.js';
+import type { JoinedNamespaces } from './spec/namespaces.js';
+import type { OciIdMapping, OciSpec } from './spec/oci.js';
+import { parseSize } from './host-config.js';
+import { UndoStack } from './undo.js';
+
+export interface OciRuntime {
+  path: string;
+  args: string[];
+}
+
+export interface LaunchOptions {
+  cgroupParent: string;
+  initPath: string;
+  initByDefault: boolean;
+  defaultUlimits: { Name: string; Hard: number; Soft: number }[];
+  /** Other OCI runtimes by name; Gantry's own is not among them. */
+  runtimes: ReadonlyMap<string, OciRuntime>;
+  resolver: ResolverDefaults;
+  idMappings?: { uid: OciIdMapping[]; gid: OciIdMapping[] };
+}
+
+/** The directories that make up a container's root below its writable layer, topmost first. */
+export interface ImageLayers {
+  layerDirectories(imageId: string): string[];
+}
+
+export interface Launched {
+  client: ShimClient;
+  /** Resolves when the shim has ended, and with it everything of this run. */
+  ended: Promise<void>;
+  shimPid: number;
+  pid: number;
+  startedAt: string;
+}
+
+/** Brings a container's first process to life: the way from a record to a running shim. */
+export class Launcher {
+  constructor(
+    readonly addon: Addon,
+    readonly shims: Shims,
+    readonly registry: ContainerRegistry,
+    readonly directories: ContainerDirectories,
+    readonly networks: Networks,
+    readonly images: ImageLayers,
+    readonly seccomp: SeccompFilters,
+    readonly options: LaunchOptions,
+    readonly logger: FastifyBaseLogger,
+  ) {}
+
+  cgroupPath(container: Container): string {
+    return join('/', container.hostConfig.CgroupParent || this.options.cgroupParent, container.id);
+  }
+
+  /** Starts the container; on failure nothing of the attempt remains. */
+  async launch(container: Container): Promise<Launched> {
+    const undo = new UndoStack();
+    try {
+      return await this.#launch(container, undo);
+    } catch (error) {
+      await undo.rollBack(this.logger);
+      throw error;
+    }
+  }
+
+  async #launch(container: Container, undo: UndoStack): Promise<Launched> {
+    this.#prepareSources(container);
+    await this.#fillVolumes(container);
+    const namespace = await this.#prepareNetwork(container, undo);
+    try {
+      const spec = this.#spec(container, namespace);
+      await this.#writeBundle(container, spec, undo);
+      const { pid: shimPid, client, ended } = this.shims.spawn(this.directories.bundle(container.id), namespace);
+      undo.push(() => client.close());
+      const { pid, startedAt } = await this.#run(container, client);
+      return { client, ended, shimPid, pid, startedAt };
+    } finally {
+      if (namespace !== undefined) this.addon.closeDescriptor(namespace);
+    }
+  }
+
+  /** Streams that wait for the start are connected while init waits for its execve, so that they miss nothing. */
+  async #run(container: Container, client: ShimClient): Promise<{ pid: number; startedAt: string }> {
+    if (container.pendingAttachments.size === 0) return client.run();
+    await client.create();
+    container.shim = client;
+    try {
+      await Promise.all([...container.pendingAttachments].map((connect) => connect()));
+      container.pendingAttachments.clear();
+      return await client.start();
+    } catch (error) {
+      container.shim = undefined;
+      throw error;
+    }
+  }
+
+  /** `-v` creates what it binds; `--mount` insists that it exists. */
+  #prepareSources(container: Container): void {
+    for (const { type, source, createSource } of container.mounts) {
+      if (type !== 'bind' || existsSync(source)) continue;
+      if (!createSource) {
+        throw invalid(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
+      }
+      mkdirSync(source, { recursive: true });
+    }
+  }
+
+  /** A volume that is empty gets what the image has at its place, as the first container to use it finds it. */
+  async #fillVolumes(container: Container): Promise<void> {
+    const lower = this.images.layerDirectories(container.imageId);
+    for (const { type, source, destination, copyUp } of container.mounts) {
+      if (type === 'volume' && copyUp && readdirSync(source).length === 0) {
+        await copyFromImage(this.addon, lower, destination, source);
+      }
+    }
+  }
+
+  async #prepareNetwork(container: Container, undo: UndoStack): Promise<number | undefined> {
+    const mode = container.hostConfig.NetworkMode ?? 'bridge';
+    if (mode !== 'bridge') return this.#requireNetwork(mode);
+    const namespace = await this.networks.attach(container);
+    undo.push(() => this.networks.release(container));
+    return namespace;
+  }
+
+  /** Docker looks a network up at the start; a 404 at creation would be taken for an absent image. */
+  #requireNetwork(mode: string): undefined {
+    if (mode.startsWith('container:') || this.networks.find(mode)) return undefined;
+    throw notFound(`failed to set up container networking: network ${mode} not found`);
+  }
+
+  #spec(container: Container, namespace: number | undefined): OciSpec {
+    const { hostConfig } = container;
+    const namespaces = this.#namespaces(container, namespace !== undefined);
+    const useInit = hostConfig.Init ?? this.options.initByDefault;
+    const shmSource = this.#sharedMemory(hostConfig.IpcMode);
+    return containerSpec(container, {
+      rootPath: this.directories.bundle(container.id, 'rootfs'),
+      cgroupPath: this.cgroupPath(container),
+      namespaces,
+      etc: this.#etcFiles(container),
+      ...(useInit && { initPath: this.options.initPath }),
+      ...(shmSource && { shmSource }),
+      ...(namespaces.user && this.options.idMappings && { idMappings: this.options.idMappings }),
+      defaultUlimits: this.options.defaultUlimits,
+    });
+  }
+
+  /** Who joins another's network shares the files that describe it. */
+  #etcFiles(container: Container): EtcFiles {
+    const { NetworkMode = '' } = container.hostConfig;
+    if (!NetworkMode.startsWith('container:')) return writeEtcFiles(container, this.directories, this.options.resolver);
+    return etcFiles(this.registry.get(NetworkMode.slice('container:'.length)), this.directories);
+  }
+
+  /** What is on /dev/shm when it is not the container's own: the host's, or that of the container whose ipc it joins. */
+  #sharedMemory(mode: string | undefined): string | undefined {
+    const joined = this.#joined(mode, 'IPC');
+    if (joined === undefined) return undefined;
+    return joined === 'host' ? '/dev/shm' : `/proc/${joined}/root/dev/shm`;
+  }
+
+  #namespaces(container: Container, hasNetwork: boolean): JoinedNamespaces {
+    const { PidMode, IpcMode, UTSMode, CgroupnsMode, NetworkMode, UsernsMode, Privileged } = container.hostConfig;
+    const pid = this.#joined(PidMode, 'PID');
+    const ipc = this.#joined(IpcMode, 'IPC');
+    const network = this.#joined(NetworkMode, 'network');
+    return {
+      ...(pid !== undefined && { pid }),
+      ...(ipc !== undefined && { ipc }),
+      ...(UTSMode === 'host' && { uts: 'host' }),
+      ...(CgroupnsMode === 'host' && { cgroup: 'host' }),
+      ...(hasNetwork ? { network: { path: '/proc/self/fd/4' } } : network !== undefined && { network }),
+      user: this.options.idMappings !== undefined && UsernsMode !== 'host' && !Privileged,
+    };
+  }
+
+  /** "host", or the init of the container that a mode "container:NAME" names. */
+  #joined(mode: string | undefined, kind: string): 'host' | number | undefined {
+    if (mode === 'host') return 'host';
+    if (!mode?.startsWith('container:')) return undefined;
+    const other = this.registry.get(mode.slice('container:'.length));
+    if (!other.running) throw conflict(`cannot join ${kind} of a non running container: ${other.id}`);
+    if (kind === 'IPC' && other.hostConfig.IpcMode === 'private') {
+      throw conflict(
+        `can't join IPC of container ${other.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+      );
+    }
+    return other.state.pid;
+  }
+
+  async #writeBundle(container: Container, spec: OciSpec, undo: UndoStack): Promise<void> {
+    const { directories } = this;
+    const { hostConfig } = container;
+    const runtime = this.options.runtimes.get(hostConfig.Runtime ?? '');
+    const filter = await this.seccomp.filterFor(hostConfig, spec.process.capabilities.bounding);
+    if (runtime) spec.linux.seccomp = this.seccomp.ociProfile(hostConfig, spec.process.capabilities.bounding);
+    // The record of an earlier run must not be taken for that of this one.
+    rmSync(directories.data(container.id, 'exit.json'), { force: true });
+    directories.createBundle(container.id);
+    undo.push(() => this.addon.removeTree(directories.bundle(container.id)));
+    writeFileSync(directories.bundle(container.id, 'config.json'), JSON.stringify(spec));
+    writeFileSync(
+      directories.bundle(container.id, 'shim.json'),
+      JSON.stringify({
+        id: container.id,
+        stateDirectory: directories.data(container.id),
+        rootfs: {
+          lower: this.images.layerDirectories(container.imageId),
+          upper: directories.data(container.id, 'upper'),
+          work: directories.data(container.id, 'work'),
+        },
+        cgroupPath: spec.linux.cgroupsPath,
+        log: logSettings(container, directories.log(container.id)),
+        stdin: { open: container.config.OpenStdin ?? false, once: container.config.StdinOnce ?? false },
+        ...(filter && { seccompFilter: filter }),
+        ...(runtime && { runtime }),
+      }),
+    );
+  }
+}
+
+function logSettings(
+  container: Container,
+  path: string,
+): { driver: string; path: string; maxSize: number; maxFile: number } {
+  const { Type = 'json-file', Config } = container.hostConfig.LogConfig ?? {};
+  const options = Config ?? {};
+  const local = Type === 'local';
+  return {
+    driver: Type === 'none' ? 'none' : 'json-file',
+    path,
+    maxSize: parseSize(options['max-size'] ?? (local ? '20m' : '-1')) ?? -1,
+    maxFile: Number(options['max-file'] ?? (local ? 5 : 1)),
+  };
+}

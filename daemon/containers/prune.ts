@@ -1,0 +1,28 @@
+import type { Container } from './container.js';
+import type { Filters } from '../http/filters.js';
+import type { Removal } from './removal.js';
+
+export const pruneFilterNames = ['label', 'label!', 'until'];
+
+/** Removes stopped containers that the filters select. */
+export async function pruneContainers(
+  containers: Container[],
+  filters: Filters,
+  until: number | undefined,
+  removal: Removal,
+  sizeOf: (container: Container) => Promise<number>,
+): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }> {
+  const deleted: string[] = [];
+  let reclaimed = 0;
+  for (const container of containers) {
+    const { status } = container.state;
+    if (status !== 'exited' && status !== 'created' && status !== 'dead') continue;
+    if (until !== undefined && Date.parse(container.created) > until) continue;
+    if (!filters.labels(container.config.Labels)) continue;
+    const size = await sizeOf(container);
+    await removal.remove(container);
+    deleted.push(container.id);
+    reclaimed += size;
+  }
+  return { ContainersDeleted: deleted, SpaceReclaimed: reclaimed };
+}

@@ -1,0 +1,114 @@
+import type { HostConfig, ContainerMount } from '../container.js';
+import type { OciMount } from './oci.js';
+
+/** Files of the container's directory that appear in /etc. */
+export interface EtcFiles {
+  hostname: string;
+  hosts: string;
+  resolvConf: string;
+}
+
+/**
+ * `mounts` in the order in which they are made: the kernel's file systems, then what the user asked for, parents first.
+ * A user's mount replaces a default one at the same destination.
+ */
+export function containerMounts(
+  hostConfig: HostConfig,
+  mounts: readonly ContainerMount[],
+  etc: EtcFiles,
+  options: { initPath?: string; shmSource?: string; cgroupNamespace: boolean; hostNetworkWithUserNamespace: boolean },
+): OciMount[] {
+  const own = [...mounts.map(toOci), ...tmpfsMounts(hostConfig)];
+  if (options.initPath) own.push(bind(options.initPath, '/sbin/docker-init', ['ro']));
+  const taken = new Set(own.map((mount) => mount.destination));
+  const files = [
+    bind(etc.resolvConf, '/etc/resolv.conf'),
+    bind(etc.hostname, '/etc/hostname'),
+    bind(etc.hosts, '/etc/hosts'),
+  ];
+  const defaults = [...kernelMounts(hostConfig, options), ...files].filter((mount) => !taken.has(mount.destination));
+  return [...defaults, ...own.sort((a, b) => depth(a.destination) - depth(b.destination))];
+}
+
+function kernelMounts(
+  hostConfig: HostConfig,
+  options: { shmSource?: string; hostNetworkWithUserNamespace: boolean },
+): OciMount[] {
+  const access = hostConfig.Privileged ? 'rw' : 'ro';
+  const mounts: OciMount[] = [
+    { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+    {
+      destination: '/dev',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+    },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+    },
+    // sysfs can only be mounted by the owner of the network namespace.
+    options.hostNetworkWithUserNamespace
+      ? bind('/sys', '/sys', ['ro', 'rbind', 'nosuid', 'noexec', 'nodev'])
+      : { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', access] },
+    {
+      destination: '/sys/fs/cgroup',
+      type: 'cgroup',
+      source: 'cgroup',
+      options: [access, 'nosuid', 'noexec', 'nodev'],
+    },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+  ];
+  if (hostConfig.IpcMode !== 'none') mounts.push(sharedMemory(hostConfig, options.shmSource));
+  return mounts;
+}
+
+function sharedMemory(hostConfig: HostConfig, source: string | undefined): OciMount {
+  if (source) return bind(source, '/dev/shm', ['nosuid', 'noexec', 'nodev']);
+  const size = hostConfig.ShmSize || 64 * 1024 * 1024;
+  return {
+    destination: '/dev/shm',
+    type: 'tmpfs',
+    source: 'shm',
+    options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${size}`],
+  };
+}
+
+function tmpfsMounts(hostConfig: HostConfig): OciMount[] {
+  return Object.entries(hostConfig.Tmpfs ?? {}).map(([destination, options]) => ({
+    destination,
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['noexec', 'nosuid', 'nodev', 'rprivate', 'tmpcopyup', ...options.split(',').filter(Boolean)],
+  }));
+}
+
+function toOci(mount: ContainerMount): OciMount {
+  if (mount.type === 'tmpfs') {
+    const data = mount.data ? mount.data.split(',') : [];
+    const options = ['noexec', 'nosuid', 'nodev', 'rprivate', ...data];
+    if (!mount.readWrite) options.push('ro');
+    return { destination: mount.destination, type: 'tmpfs', source: 'tmpfs', options };
+  }
+  const options = [mount.nonRecursive ? 'bind' : 'rbind'];
+  if (!mount.readWrite) options.push(mount.recursiveReadOnly ? 'rro' : 'ro');
+  options.push(mount.propagation || 'rprivate');
+  return { destination: mount.destination, type: 'bind', source: mount.source, options };
+}
+
+function bind(source: string, destination: string, options: string[] = []): OciMount {
+  const recursive = options.includes('rbind') ? [] : ['rbind'];
+  return { destination, type: 'bind', source, options: [...recursive, 'rprivate', ...options] };
+}
+
+const depth = (path: string): number => path.split('/').filter(Boolean).length;
+
+/** The propagation of the root that mounts with `shared` or `slave` propagation need. */
+export function rootPropagation(mounts: readonly ContainerMount[]): string {
+  const wanted = mounts.map((mount) => mount.propagation);
+  if (wanted.some((propagation) => propagation.endsWith('shared'))) return 'shared';
+  if (wanted.some((propagation) => propagation.endsWith('slave'))) return 'slave';
+  return 'rprivate';
+}

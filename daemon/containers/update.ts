@@ -1,0 +1,70 @@
+import { conflict, invalid } from '../errors.js';
+import type { Addon } from '../runtime/addon.js';
+import type { ContainerStore } from '../store/containers.js';
+import type { Container, HostConfig } from './container.js';
+import type { ContainerEvents } from './events.js';
+import { completeHostConfig, type HostConfigDefaults } from './host-config.js';
+import type { Launcher } from './launch.js';
+import type { ContainerRegistry } from './registry.js';
+import { containerResources } from './spec/resources.js';
+
+/** What an update may change; everything else of a HostConfig is fixed at creation. */
+const updatable = [
+  'BlkioWeight', 'BlkioWeightDevice', 'BlkioDeviceReadBps', 'BlkioDeviceWriteBps', 'BlkioDeviceReadIOps',
+  'BlkioDeviceWriteIOps', 'CpuShares', 'CpuPeriod', 'CpuQuota', 'CpuRealtimePeriod', 'CpuRealtimeRuntime', 'NanoCpus',
+  'CpusetCpus', 'CpusetMems', 'Memory', 'MemoryReservation', 'MemorySwap', 'PidsLimit', 'RestartPolicy',
+] as const; // prettier-ignore
+
+/** Changes names and limits of existing containers. */
+export class Updates {
+  constructor(
+    readonly addon: Addon,
+    readonly registry: ContainerRegistry,
+    readonly store: ContainerStore,
+    readonly launcher: Launcher,
+    readonly events: ContainerEvents,
+    readonly defaults: () => HostConfigDefaults,
+  ) {}
+
+  /** Applies new limits, to the kernel first where the container runs. */
+  async update(container: Container, changes: HostConfig): Promise<void> {
+    await container.lock.run(async () => {
+      if (container.state.status === 'removing')
+        throw conflict('Container is marked for removal and cannot be "update".');
+      const merged = completeHostConfig(mergeLimits(container.hostConfig, changes), container.config, this.defaults());
+      if (container.running) {
+        await this.addon.cgroupUpdate(this.launcher.cgroupPath(container), { ...containerResources(merged, []) });
+      }
+      container.hostConfig = merged;
+      this.store.saveRecord(container);
+      this.events.publish(container, 'update');
+    });
+  }
+
+  async rename(container: Container, requested: string): Promise<void> {
+    if (!requested) throw invalid('Neither old nor new names may be empty');
+    await container.lock.run(async () => {
+      const oldName = container.name;
+      if (requested.replace(/^\//, '') === oldName) {
+        throw invalid('Renaming a container with the same name as its current name');
+      }
+      const name = this.registry.reserveName(requested, container.id);
+      this.registry.rename(container, name);
+      this.registry.releaseName(name);
+      this.store.saveRecord(container);
+      this.events.publish(container, 'rename', { oldName: `/${oldName}` });
+    });
+  }
+}
+
+/** Zero and absent leave a limit as it is, as in Docker. */
+function mergeLimits(current: HostConfig, changes: HostConfig): HostConfig {
+  const given = updatable.filter((name) => changes[name] != null && changes[name] !== 0 && changes[name] !== '');
+  const merged: HostConfig = { ...current };
+  for (const name of given) Object.assign(merged, { [name]: changes[name] });
+  if (!changes.RestartPolicy?.Name) merged.RestartPolicy = current.RestartPolicy!;
+  // Quota and period are the other way of saying NanoCpus: the new one replaces the old one.
+  if (changes.NanoCpus) Object.assign(merged, { CpuPeriod: 0, CpuQuota: 0 });
+  else if (changes.CpuQuota || changes.CpuPeriod) merged.NanoCpus = 0;
+  return merged;
+}

@@ -1,0 +1,197 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Config } from './config/options.js';
+import { BUILT_IN_RUNTIME } from './config/value-syntax.js';
+import { Attachments } from './containers/attach.js';
+import { Creation } from './containers/create.js';
+import { ContainerDirectories } from './containers/directories.js';
+import { ContainerEvents } from './containers/events.js';
+import { Execs } from './containers/exec.js';
+import { HealthChecks } from './containers/health.js';
+import type { HostConfigDefaults } from './containers/host-config.js';
+import type { Containers } from './containers/index.js';
+import { Launcher, type OciRuntime } from './containers/launch.js';
+import { Lifecycle } from './containers/lifecycle.js';
+import { Logs } from './containers/logs.js';
+import { Reconciliation } from './containers/reconcile.js';
+import { ContainerRegistry } from './containers/registry.js';
+import { Removal } from './containers/removal.js';
+import { SeccompFilters } from './containers/seccomp-filters.js';
+import { readSeccompProfile } from './containers/spec/security.js';
+import { Statistics } from './containers/stats.js';
+import { timestamp } from './containers/timestamp.js';
+import { Updates } from './containers/update.js';
+import { Events } from './events/events.js';
+import { Images } from './images/images.js';
+import { Networks } from './networks/networks.js';
+import type { Addon } from './runtime/addon.js';
+import { Shims } from './runtime/shims.js';
+import { ContainerStore } from './store/containers.js';
+import type { Database } from './store/database.js';
+import { EventStore } from './store/events.js';
+import { ImageStore } from './store/images.js';
+import { NetworkStore } from './store/networks.js';
+import { VolumeStore } from './store/volumes.js';
+import { Volumes } from './volumes/volumes.js';
+
+/** The nouns, wired together. */
+export interface Engine {
+  config: Config;
+  containers: Containers;
+  images: Images;
+  networks: Networks;
+  volumes: Volumes;
+  events: Events;
+  reconciliation: Reconciliation;
+}
+
+/** Where a build puts the shim, relative to the compiled daemon. */
+const shimPath = join(import.meta.dirname, '..', 'addon', 'gantry-shim');
+
+/** Makes the nouns over an open database; nothing runs yet. */
+export function createEngine(config: Config, addon: Addon, database: Database, logger: FastifyBaseLogger): Engine {
+  if (config.usernsRemap) throw new Error('userns-remap is not supported yet: remove it from the configuration');
+  const { dataRoot, execRoot } = config;
+  for (const directory of [dataRoot, execRoot]) mkdirSync(directory, { recursive: true, mode: 0o711 });
+  const host = addon.hostInfo();
+  const directories = new ContainerDirectories(dataRoot, execRoot);
+  const registry = new ContainerRegistry();
+  const events = new Events(new EventStore(database));
+  const containerEvents = new ContainerEvents(events);
+  const store = new ContainerStore(database);
+  const shims = new Shims(addon, shimPath);
+
+  const usersOfVolume = (name: string): string[] =>
+    registry
+      .all()
+      .filter(({ mounts }) => mounts.some((mount) => mount.name === name))
+      .map(({ id }) => id);
+  const usersOfImage = (imageId: string): { id: string; running: boolean }[] =>
+    registry.all().filter((container) => container.imageId === imageId);
+  const volumes = new Volumes(dataRoot, new VolumeStore(database), addon, events, { usersOf: usersOfVolume });
+  const images = new Images(dataRoot, new ImageStore(database), addon, events, { containersUsing: usersOfImage });
+  const networks = new Networks(addon, new NetworkStore(database), {
+    bridge: config.bridge,
+    bridgeAddress: config.bip,
+    mtu: config.mtu,
+    table: config.nftablesTable,
+    masquerade: config.ipMasquerade,
+    forward: config.ipForward,
+    firewall: config.iptables,
+  });
+
+  const launcher = new Launcher(
+    addon,
+    shims,
+    registry,
+    directories,
+    networks,
+    images,
+    new SeccompFilters(addon, join(execRoot, 'seccomp'), defaultSeccompProfile(config)),
+    {
+      cgroupParent: config.cgroupParent,
+      initPath: config.initPath,
+      initByDefault: config.init,
+      defaultUlimits: Object.values(config.defaultUlimits),
+      runtimes: ociRuntimes(config),
+      resolver: {
+        servers: config.dns,
+        search: config.dnsSearch,
+        options: config.dnsOptions,
+        hostGateway: () => networks.gateway,
+      },
+    },
+    logger,
+  );
+  const execs = new Execs(registry, containerEvents);
+  const health = new HealthChecks(execs, containerEvents, logger);
+  const lifecycle = new Lifecycle(addon, launcher, store, directories, networks, containerEvents, health, logger);
+  const removal = new Removal(
+    addon,
+    registry,
+    store,
+    directories,
+    lifecycle,
+    volumes,
+    containerEvents,
+    () => images.removal.releaseUnused(),
+    logger,
+  );
+  const defaults = (): HostConfigDefaults => ({
+    runtime: config.defaultRuntime,
+    runtimes: new Set([BUILT_IN_RUNTIME, ...Object.keys(config.runtimes)]),
+    logDriver: config.logDriver,
+    logOptions: config.logOpts,
+    shmSize: config.defaultShmSize,
+    ipcMode: config.defaultIpcMode,
+    cgroupNamespaceMode: config.defaultCgroupnsMode || (host.cgroupVersion === 2 ? 'private' : 'host'),
+    cpus: host.cpus,
+    noNewPrivileges: config.noNewPrivileges,
+  });
+  const creation = new Creation(
+    addon,
+    registry,
+    store,
+    directories,
+    images,
+    volumes,
+    networks,
+    containerEvents,
+    defaults,
+  );
+  const logs = new Logs(directories);
+  const containers: Containers = {
+    addon,
+    registry,
+    directories,
+    creation,
+    launcher,
+    lifecycle,
+    removal,
+    updates: new Updates(addon, registry, store, launcher, containerEvents, defaults),
+    attachments: new Attachments(logs, containerEvents),
+    execs,
+    logs,
+    statistics: new Statistics(addon, launcher),
+    listContext: {
+      find: (reference) => registry.get(reference),
+      descendants: (reference) => images.descendants(reference),
+      networkId: (reference) => networks.find(reference)?.id,
+    },
+    layerDirectories: (imageId) => images.layerDirectories(imageId),
+    imageName: (imageId, requested) => images.displayName(imageId, requested),
+    imageSize: (imageId) => images.size(imageId),
+  };
+  const reconciliation = new Reconciliation(
+    addon,
+    shims,
+    registry,
+    store,
+    directories,
+    launcher,
+    lifecycle,
+    config.cgroupParent,
+    logger,
+  );
+  return { config, containers, images, networks, volumes, events, reconciliation };
+}
+
+/** Brings the world and SQLite together, then starts what restart policies ask for. */
+export async function startEngine(engine: Engine): Promise<void> {
+  engine.reconciliation.load();
+  await engine.networks.start(timestamp());
+  await engine.reconciliation.run();
+  await engine.images.collectGarbage();
+  await engine.volumes.collectGarbage();
+}
+
+function defaultSeccompProfile({ seccompProfile }: Config): string {
+  if (seccompProfile === 'unconfined') return seccompProfile;
+  const builtIn = join(import.meta.dirname, '..', '..', 'daemon', 'runtime', 'seccomp-default.json');
+  return readSeccompProfile(seccompProfile === 'builtin' ? builtIn : seccompProfile);
+}
+
+function ociRuntimes({ runtimes }: Config): ReadonlyMap<string, OciRuntime> {
+  return new Map(Object.entries(runtimes).map(([name, { path, runtimeArgs }]) => [name, { path, args: runtimeArgs }]));
+}

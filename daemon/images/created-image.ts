@@ -1,0 +1,62 @@
+import { mkdirSync, openSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
+import type { PackOptions, Root } from '../runtime/addon.js';
+import { digestOf, type Digest } from './digest.js';
+import type { HistoryEntry, ImageConfig, ImageDocument } from './image-document.js';
+import { writeManifest, type ManifestLayer } from './manifest.js';
+import type { Platform } from './platform.js';
+import type { ImagePlan } from './publication.js';
+import type { Staging } from './staging.js';
+import type { BlobFile } from './blob-file.js';
+
+/** Docker's own images carry these in the order of its struct; the order decides the digest, and so the id. */
+export interface NewDocument {
+  platform: Platform;
+  config: ImageConfig;
+  created: string;
+  author?: string | undefined;
+  comment?: string | undefined;
+  history: HistoryEntry[];
+  diffIds: Digest[];
+}
+
+/** The configuration of an image that is made here. */
+export function newDocument(image: NewDocument): ImageDocument {
+  return {
+    architecture: image.platform.architecture,
+    ...(image.author ? { author: image.author } : {}),
+    ...(image.comment ? { comment: image.comment } : {}),
+    config: image.config,
+    created: image.created,
+    history: image.history,
+    os: image.platform.os,
+    rootfs: { type: 'layers', diff_ids: image.diffIds },
+    ...(image.platform.variant ? { variant: image.platform.variant } : {}),
+  };
+}
+
+/** A plan of an image whose layers are known. */
+export function planNewImage(document: ImageDocument, layers: readonly ManifestLayer[], parentId?: Digest): ImagePlan {
+  const config = Buffer.from(JSON.stringify(document));
+  return {
+    document,
+    config,
+    manifest: writeManifest({ digest: digestOf(config), size: config.length }, layers),
+    layerBlobs: layers.map((layer) => layer.digest),
+    ...(parentId ? { parentId } : {}),
+  };
+}
+
+/** Packs a tree into a layer blob. Into a file first, so that no thread waits for a reader. */
+export async function packLayer(staging: Staging, root: Root, options: PackOptions): Promise<BlobFile> {
+  const path = staging.newPath();
+  await staging.content.addon.pack(root, '/', openSync(path, 'wx', 0o600), { as: '.', ...options });
+  return staging.receive(createReadStream(path, { highWaterMark: 1024 * 1024 }));
+}
+
+/** A new directory inside the staging area. */
+export function newStagedDirectory(staging: Staging): string {
+  const path = staging.newPath();
+  mkdirSync(path, { mode: 0o755 });
+  return path;
+}

@@ -1,0 +1,26 @@
+import type { Engine } from '../engine.js';
+import type { Handlers } from '../http/call.js';
+import { archiveRoutes } from './archive.js';
+import { containerStreamRoutes } from './container-streams.js';
+import { containerRoutes } from './containers.js';
+import { execRoutes } from './exec.js';
+import { imageRoutes } from './images.js';
+import { networkRoutes } from './networks.js';
+import { systemSources } from '../system/sources.js';
+import { systemRoutes } from './system.js';
+import { volumeRoutes } from './volumes.js';
+
+/** Every operation that this engine serves. */
+export function handlers(engine: Engine): Handlers {
+  const { containers, images, networks, volumes } = engine;
+  return {
+    ...containerRoutes(containers),
+    ...containerStreamRoutes(containers),
+    ...archiveRoutes(containers),
+    ...execRoutes(containers),
+    ...imageRoutes(images, containers),
+    ...networkRoutes(networks, containers.registry),
+    ...volumeRoutes(volumes),
+    ...systemRoutes(systemSources(engine)),
+  };
+}

@@ -1,0 +1,53 @@
+import type { Config } from '../config/options.js';
+import type { Events } from '../events/events.js';
+import { unsupported } from '../errors.js';
+import type { Handlers } from '../http/call.js';
+import type { Addon } from '../runtime/addon.js';
+import { diskUsage, requestedKinds, type UsageSources } from '../system/disk-usage.js';
+import { describeEngine, type InfoCounts } from '../system/info.js';
+import { describeVersion } from '../system/version.js';
+import { eventRoutes } from './events.js';
+
+/** What the System tag needs of the nouns. */
+export interface SystemSources {
+  config: Config;
+  addon: Pick<Addon, 'hostInfo'>;
+  events: Events;
+  counts: () => Omit<InfoCounts, 'eventListeners'>;
+  usage: UsageSources;
+}
+
+/** Read by clients before anything else: `Builder-Version` 1 makes the docker CLI build by POST /build. */
+const PING_HEADERS = {
+  'Builder-Version': '1',
+  Swarm: 'inactive',
+  'Cache-Control': 'no-cache, no-store, must-revalidate',
+  Pragma: 'no-cache',
+  'Content-Type': 'text/plain; charset=utf-8',
+};
+
+/** The System tag of the API document. */
+export function systemRoutes({ config, addon, events, counts, usage }: SystemSources): Handlers {
+  return {
+    ...eventRoutes(events),
+
+    SystemPing({ reply }) {
+      reply.headers(PING_HEADERS);
+      return 'OK';
+    },
+
+    SystemPingHead({ reply }) {
+      reply.headers({ ...PING_HEADERS, 'Content-Length': 0 });
+    },
+
+    SystemVersion: () => describeVersion(),
+
+    SystemInfo: () => describeEngine(config, addon.hostInfo(), { ...counts(), eventListeners: events.listeners }),
+
+    SystemDataUsage: ({ query, version }) => diskUsage(usage, requestedKinds(query.type), version, query.verbose),
+
+    SystemAuth() {
+      throw unsupported('registries are not supported by this version of Gantry: there is nothing to log in to');
+    },
+  };
+}

@@ -1,0 +1,194 @@
+/**
+ * The contract of the native addon (addon/src/node). Everything that may block runs on a worker thread and returns a
+ * promise; the rest is a few system calls. Every failure is an Error with `operation`, `errno` and `code` ("ENOENT").
+ */
+export interface NativeError extends Error {
+  operation: string;
+  errno: number;
+  code: string;
+}
+
+/** Where a file operation takes place. Paths given to it are resolved by the kernel inside this root. */
+export type Root =
+  | { kind: 'directory'; path: string }
+  /** The root of a running process, with everything mounted there. */
+  | { kind: 'process'; pid: number }
+  /** A stopped container: an overlay, with its volumes attached, in a mount namespace that ends with the operation. */
+  | {
+      kind: 'overlay';
+      lower: string[];
+      upper?: string;
+      work?: string;
+      binds: { source: string; target: string; readonly: boolean }[];
+    };
+
+/** Shifts ids on the way in or out, for user namespaces: host id = containerId - from + to. */
+export interface IdMap {
+  containerId: number;
+  hostId: number;
+  size: number;
+}
+
+export interface PathStat {
+  name: string;
+  size: number;
+  /** Go's os.FileMode bits, as the Docker API's X-Docker-Container-Path-Stat carries them. */
+  mode: number;
+  mtime: string;
+  linkTarget: string;
+  /** The path inside the root with every link in it resolved, except one as the last component. */
+  resolvedPath: string;
+}
+
+export interface UnpackOptions {
+  /** Refuse to replace a directory by a file or the other way round (docker cp). */
+  noOverwriteDirNonDir?: boolean;
+  /** Keep the uid and gid of the archive; otherwise entries belong to `owner`. */
+  owner?: { uid: number; gid: number };
+  /** Turn `.wh.` entries into overlayfs whiteouts and opaque markers (image layers). */
+  whiteouts?: boolean;
+  idMap?: { uid: IdMap[]; gid: IdMap[] };
+  /** Give up beyond this many bytes of content (archive bombs). */
+  maxBytes?: number;
+}
+
+export interface PackOptions {
+  /** Name of the top entry in the archive; default the last component of `path`. "" or "." gives names relative to it. */
+  as?: string;
+  /** Turn overlayfs whiteouts of an upper directory into `.wh.` entries (commit). */
+  whiteouts?: boolean;
+  idMap?: { uid: IdMap[]; gid: IdMap[] };
+  /** Paths below `path` left out (mount points of a container on commit and export). */
+  exclude?: string[];
+}
+
+/** 0 modified, 1 added, 2 deleted: Docker's ContainerChangeResponseItem. */
+export interface Change {
+  Path: string;
+  Kind: 0 | 1 | 2;
+}
+
+export interface CgroupStats {
+  cpu: {
+    usageNanoseconds: number;
+    userNanoseconds: number;
+    systemNanoseconds: number;
+    perCpuNanoseconds: number[];
+    periods: number;
+    throttledPeriods: number;
+    throttledNanoseconds: number;
+  };
+  /** `limit` is at most the memory of the machine. `stats` is memory.stat of the version at hand, as Docker reports it. */
+  memory: { usage: number; maxUsage: number; limit: number; failcnt: number; stats: Record<string, number> };
+  /** `limit` is 0 where there is none. */
+  pids: { current: number; limit: number };
+  /** `op` as Docker names it: "Read", "Write", "Sync", … on v1, "read" and "write" on v2. */
+  blkio: { major: number; minor: number; op: string; bytes: number; operations: number }[];
+}
+
+/** What a running container's limits can be changed to: the `linux.resources` part of the OCI spec. */
+export type LinuxResources = Record<string, unknown>;
+
+export interface EndpointRequest {
+  /** Bridge to attach to; created by ensureBridge. */
+  bridge: string;
+  /** Name of the host's end. */
+  hostInterface: string;
+  /** Name inside, "eth0". */
+  containerInterface: string;
+  macAddress: string;
+  mtu: number;
+  /** In prefix notation, "172.18.0.2/16". */
+  addresses: string[];
+  gateways: string[];
+}
+
+export interface InterfaceStats {
+  name: string;
+  rxBytes: number;
+  rxPackets: number;
+  rxErrors: number;
+  rxDropped: number;
+  txBytes: number;
+  txPackets: number;
+  txErrors: number;
+  txDropped: number;
+}
+
+export interface Addon {
+  // --- shim
+  /** Copies the executable into a sealed memfd. */
+  loadShim(path: string): number;
+  /**
+   * Starts a shim with fd 3 connected to the returned control descriptor, fd 2 on `log`, and fd 4 a duplicate of
+   * `networkNamespace` when given. The child is in a session of its own. Cheap in a large process: the address space is not copied.
+   */
+  spawnShim(options: { shim: number; bundle: string; log: string; networkNamespace?: number }): {
+    pid: number;
+    control: number;
+  };
+  /** Reaps a shim that was spawned by this process, if it has ended; never blocks. */
+  reap(pid: number): void;
+  closeDescriptor(fd: number): void;
+
+  // --- host
+  hostInfo(): {
+    cgroupVersion: 1 | 2;
+    /** Controllers that can be used, on either version. */
+    controllers: string[];
+    cpus: number;
+    memoryBytes: number;
+    swapAccounting: boolean;
+    seccomp: boolean;
+    apparmor: boolean;
+  };
+  /** File descriptors passed by systemd (LISTEN_FDS), already marked close-on-exec. */
+  listenDescriptors(): number[];
+  /** See docs/architecture.md, "cgroups". Returns a descriptor to hold, or -1 where it is not needed or not possible. */
+  holdFavorDynMods(): number;
+
+  // --- cgroups. `path` is relative to the hierarchy, "/gantry/<id>".
+  cgroupFreeze(path: string): Promise<void>;
+  cgroupThaw(path: string): Promise<void>;
+  cgroupUpdate(path: string, resources: LinuxResources): Promise<void>;
+  cgroupStats(path: string): Promise<CgroupStats>;
+  cgroupProcesses(path: string): Promise<number[]>;
+  /** Kills what is inside, then removes the directories; absent ones are fine. */
+  cgroupRemove(path: string): Promise<void>;
+  /** Names of the children of a cgroup in any hierarchy: what a garbage collection at start has to look at. */
+  cgroupChildren(path: string): Promise<string[]>;
+
+  // --- seccomp
+  /** Compiles Docker's JSON profile for these capabilities (its includes and excludes) to a BPF program for `path`. */
+  compileSeccomp(profile: string, capabilities: string[], path: string): Promise<void>;
+
+  // --- networks
+  /** Creates the bridge if it is absent, sets addresses and mtu, brings it up. Idempotent. */
+  ensureBridge(options: { name: string; addresses: string[]; mtu: number }): Promise<void>;
+  deleteLink(name: string): Promise<void>;
+  linkExists(name: string): boolean;
+  /** A new network namespace with its loopback up, as a descriptor. */
+  createNetworkNamespace(): Promise<number>;
+  /** Adds a veth pair between the bridge and the namespace, configured and up. Undoes itself on failure. */
+  createEndpoint(networkNamespace: number, endpoint: EndpointRequest): Promise<void>;
+  interfaceStats(pid: number): Promise<InterfaceStats[]>;
+  /** Runs an nftables script (libnftables), atomically. */
+  applyNftables(script: string): Promise<void>;
+
+  // --- files
+  statPath(root: Root, path: string): Promise<PathStat>;
+  /** Reads a small file; refuses more than `maxBytes`. */
+  readFile(root: Root, path: string, maxBytes: number): Promise<Buffer>;
+  /** Writes a tar stream of `path` to `output`, which it closes. Rejects with EPIPE when the reader goes away. */
+  pack(root: Root, path: string, output: number, options: PackOptions): Promise<void>;
+  /** Reads a tar stream (plain, gzip, bzip2, xz, zstd) from `input`, which it closes, into `path`. */
+  unpack(root: Root, path: string, input: number, options: UnpackOptions): Promise<{ bytes: number; entries: number }>;
+  /** What the upper directory of an overlay changes in its lower ones. */
+  changes(lower: string[], upper: string, exclude?: string[]): Promise<Change[]>;
+  /** Bytes of the files and links below a directory, each inode once, mounts left out. */
+  diskUsage(path: string): Promise<number>;
+  /** Removes a tree without following links or crossing mounts; absence is fine. */
+  removeTree(path: string): Promise<void>;
+  /** A pipe whose ends are close-on-exec: [read, write]. */
+  pipe(): [number, number];
+}

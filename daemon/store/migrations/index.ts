@@ -1,0 +1,8 @@
+import { sql as events } from './0001-events.js';
+import { sql as images } from './0002-images.js';
+import { sql as containers } from './0003-containers.js';
+import { sql as networks } from './0004-networks.js';
+import { sql as volumes } from './0005-volumes.js';
+
+/** In order; the position is the schema version, kept in SQLite's `user_version`. A released one is never edited. */
+export const migrations: readonly string[] = [events, images, containers, networks, volumes];

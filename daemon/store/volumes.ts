@@ -1,0 +1,54 @@
+import type { Database } from './database.js';
+
+export interface VolumeRecord {
+  name: string;
+  created: string;
+  labels: Record<string, string>;
+  options: Record<string, string>;
+  anonymous: boolean;
+}
+
+interface Row {
+  name: string;
+  created: string;
+  labels: string;
+  options: string;
+  anonymous: number;
+}
+
+/** The volumes table. */
+export class VolumeStore {
+  readonly #insert;
+  readonly #delete;
+  readonly #all;
+
+  constructor(database: Database) {
+    this.#insert = database.prepare<Row>(
+      'INSERT INTO volumes (name, created, labels, options, anonymous) VALUES (@name, @created, @labels, @options, @anonymous)',
+    );
+    this.#delete = database.prepare<[string]>('DELETE FROM volumes WHERE name = ?');
+    this.#all = database.prepare<[], Row>('SELECT * FROM volumes');
+  }
+
+  insert(volume: VolumeRecord): void {
+    this.#insert.run({
+      ...volume,
+      labels: JSON.stringify(volume.labels),
+      options: JSON.stringify(volume.options),
+      anonymous: Number(volume.anonymous),
+    });
+  }
+
+  delete(name: string): void {
+    this.#delete.run(name);
+  }
+
+  all(): VolumeRecord[] {
+    return this.#all.all().map((row) => ({
+      ...row,
+      labels: JSON.parse(row.labels) as Record<string, string>,
+      options: JSON.parse(row.options) as Record<string, string>,
+      anonymous: row.anonymous !== 0,
+    }));
+  }
+}

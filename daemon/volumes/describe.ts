@@ -1,0 +1,16 @@
+import type { VolumeRecord } from '../store/volumes.js';
+import type { Volumes } from './volumes.js';
+
+/** A volume as the API shows it. */
+export function describeVolume(volumes: Volumes, record: VolumeRecord): Record<string, unknown> {
+  return {
+    // Docker tells it in seconds.
+    CreatedAt: record.created.replace(/\.\d+/, ''),
+    Driver: 'local',
+    Labels: Object.keys(record.labels).length > 0 ? record.labels : null,
+    Mountpoint: volumes.mountpoint(record.name),
+    Name: record.name,
+    Options: Object.keys(record.options).length > 0 ? record.options : null,
+    Scope: 'local',
+  };
+}
