@@ -1,0 +1,11 @@
+import type { Row } from '../row.js';
+import { archiveRow } from './archive.js';
+import { execRow } from './exec.js';
+import { lifeRows } from './life.js';
+import { listRow } from './list.js';
+import { logRows } from './logs.js';
+import { memoryRows } from './memory.js';
+import { restartRow } from './restart.js';
+
+/** In the order of measurement: memory first, before the other rows have warmed anything. */
+export const rows: readonly Row[] = [...memoryRows, ...lifeRows, execRow, ...logRows, archiveRow, listRow, restartRow];

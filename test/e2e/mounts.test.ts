@@ -1,0 +1,175 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { useEngine } from '../support/test-engine.js';
+
+const engine = useEngine();
+let count = 0;
+let here = '';
+
+beforeEach(() => {
+  here = join(engine.directory, `mount-${++count}`);
+  mkdirSync(here);
+  writeFileSync(join(here, 'file'), 'from the host\n');
+});
+
+const sh = (script: string, ...flags: string[]): Promise<string> =>
+  engine.docker.ok('run', '--rm', ...flags, 'busybox', 'sh', '-c', script);
+
+describe('bind', () => {
+  test('both sides see what the other writes', async () => {
+    expect(await sh('cat /data/file; echo inside > /data/new', '-v', `${here}:/data`)).toBe('from the host');
+    expect(readFileSync(join(here, 'new'), 'utf8')).toBe('inside\n');
+  });
+
+  test('read-only refuses, and a single file can be bound', async () => {
+    expect(await sh('echo x 2>&1 > /data/file || cat /data/file', '-v', `${here}:/data:ro`)).toMatch(
+      /Read-only file system\nfrom the host$/,
+    );
+    expect(await sh('cat /etc/one', '-v', `${join(here, 'file')}:/etc/one`)).toBe('from the host');
+  });
+
+  test('-v makes what is missing on the host, --mount does not', async () => {
+    await sh('echo made > /data/x', '-v', `${here}/absent:/data`);
+    expect(readFileSync(join(here, 'absent/x'), 'utf8')).toBe('made\n');
+    expect(
+      await engine.docker.fails('run', '--rm', '--mount', `type=bind,src=${here}/none,dst=/data`, 'busybox', 'true'),
+    ).toMatch(/bind source path does not exist: .*\/none/);
+    expect(existsSync(join(here, 'none'))).toBe(false);
+  });
+
+  test('propagation: a later mount of the host appears only with rshared or rslave', async () => {
+    mkdirSync(join(here, 'sub'));
+    execFileSync('mount', ['--bind', here, here]);
+    execFileSync('mount', ['--make-shared', here]);
+    try {
+      for (const propagation of ['rslave', 'rprivate']) {
+        await engine.docker.ok(
+          'run',
+          '-d',
+          '--name',
+          propagation,
+          '-v',
+          `${here}:/data:${propagation}`,
+          'busybox',
+          'sleep',
+          '300',
+        );
+      }
+      execFileSync('mount', ['-t', 'tmpfs', 'later', join(here, 'sub')]);
+      const seen = (name: string): Promise<string> =>
+        engine.docker.ok('exec', name, 'sh', '-c', 'grep -c "/data/sub" /proc/self/mountinfo || true');
+      expect([await seen('rslave'), await seen('rprivate')]).toEqual(['1', '0']);
+    } finally {
+      await engine.docker.run(['rm', '-f', 'rslave', 'rprivate']);
+      execFileSync('umount', ['--recursive', '--lazy', here]);
+    }
+  });
+
+  test('a target that is a link in the image cannot lead out', async () => {
+    await engine.docker.ok('run', '--name', 'maker', 'busybox', 'ln', '-s', '../../../../../../../../../etc', '/way');
+    await engine.docker.ok('commit', 'maker', 'made:links');
+    try {
+      expect(
+        await engine.docker.ok('run', '--rm', '-v', `${here}:/way/inner`, 'made:links', 'cat', '/etc/inner/file'),
+      ).toBe('from the host');
+      expect(existsSync('/etc/inner')).toBe(false);
+    } finally {
+      await engine.docker.ok('rm', 'maker');
+      await engine.docker.ok('rmi', 'made:links');
+    }
+  });
+
+  test('a relative path and a double target are refused', async () => {
+    expect(await engine.docker.fails('run', '--rm', '-v', `${here}:relative`, 'busybox', 'true')).toMatch(
+      /mount path must be absolute|invalid mount path/,
+    );
+    expect(await engine.docker.fails('run', '--rm', '-v', `${here}:/a`, '-v', '/var:/a', 'busybox', 'true')).toMatch(
+      /Duplicate mount point: \/a/,
+    );
+  });
+});
+
+describe('volumes', () => {
+  afterEach(async () => {
+    await engine.docker.run(['rm', '-f', 'first']);
+    await engine.docker.run(['volume', 'rm', '-f', 'named']);
+  });
+
+  test('a named one outlives its containers', async () => {
+    await sh('echo kept > /data/x', '-v', 'named:/data');
+    expect(await sh('cat /data/x', '-v', 'named:/data')).toBe('kept');
+    expect(await engine.docker.ok('volume', 'ls', '-q')).toContain('named');
+    await engine.docker.ok('volume', 'rm', 'named');
+    expect(await engine.docker.ok('volume', 'ls', '-q')).not.toContain('named');
+  });
+
+  test('a fresh one gets what the image has there, owners included', async () => {
+    expect(await sh('ls /nothing | wc -l; stat -c %a /nothing', '-v', 'named:/nothing')).toBe('0\n755');
+    await engine.docker.ok('volume', 'rm', 'named');
+    expect(await sh('cat /etc/passwd | head -1', '-v', 'named:/etc')).toBe('root:x:0:0:root:/root:/bin/sh');
+    expect(await sh('ls /data', '--mount', 'type=volume,src=named,dst=/data')).toContain('passwd');
+    expect(await sh('stat -c %a /tmp', '-v', '/tmp')).toBe('1777');
+  });
+
+  test('one in use cannot be removed', async () => {
+    await engine.docker.ok('create', '--name', 'first', '-v', 'named:/data', 'busybox', 'true');
+    expect(await engine.docker.fails('volume', 'rm', 'named')).toMatch(/volume is in use/);
+  });
+
+  test('an anonymous one goes with --rm and with rm -v, and only then', async () => {
+    const volumes = async (): Promise<string[]> => (await engine.docker.ok('volume', 'ls', '-q')).split('\n').sort();
+    const before = await volumes();
+    await sh('echo x > /data/x', '-v', '/data');
+    expect(await volumes()).toEqual(before);
+    await engine.docker.ok('run', '--name', 'first', '-v', '/data', 'busybox', 'true');
+    const name = await engine.docker.ok('inspect', '-f', '{{(index .Mounts 0).Name}}', 'first');
+    expect(name).toMatch(/^[0-9a-f]{64}$/);
+    expect(await volumes()).toContain(name);
+    await engine.docker.ok('rm', '-v', 'first');
+    expect(await volumes()).toEqual(before);
+  });
+
+  test('--volumes-from shares them all', async () => {
+    await engine.docker.ok(
+      'run',
+      '--name',
+      'first',
+      '-v',
+      'named:/a',
+      '-v',
+      `${here}:/b:ro`,
+      'busybox',
+      'sh',
+      '-c',
+      'echo x > /a/x',
+    );
+    expect(await sh('cat /a/x /b/file; echo y 2>/dev/null > /b/y || echo ro', '--volumes-from', 'first')).toBe(
+      'x\nfrom the host\nro',
+    );
+    expect(await sh('echo y 2>/dev/null > /a/y || echo ro', '--volumes-from', 'first:ro')).toBe('ro');
+  });
+});
+
+describe('root and tmpfs', () => {
+  test('--read-only refuses everywhere but where something else is mounted', async () => {
+    const script =
+      'echo x 2>/dev/null > /x || echo root-ro; echo y > /tmp/y; cat /tmp/y; echo z > /dev/shm/z && echo shm';
+    expect(await sh(script, '--read-only', '--tmpfs', '/tmp')).toBe('root-ro\ny\nshm');
+  });
+
+  test('--tmpfs takes options, and is empty again at the next start', async () => {
+    expect(
+      await sh('df -k /t | tail -1; stat -c %a /t; grep " /t " /proc/mounts', '--tmpfs', '/t:size=4m,mode=1770,noexec'),
+    ).toMatch(/tmpfs +4096[\s\S]*\n1770\ntmpfs \/t tmpfs \S*noexec/);
+    expect(await sh('stat -c %a /t; grep " /t " /proc/mounts', '--mount', 'type=tmpfs,dst=/t,tmpfs-size=1m')).toMatch(
+      /^1777\ntmpfs/,
+    );
+  });
+
+  test("the host's mounts are not to be seen", async () => {
+    const seen = (await sh('cut -d" " -f2 /proc/mounts')).split('\n');
+    for (const mount of seen) expect(mount).toMatch(/^\/($|proc|dev|sys|etc\/(resolv\.conf|hostname|hosts))/);
+    expect(seen[0]).toBe('/');
+  });
+});
