@@ -1,5 +1,6 @@
 import type { Container } from './container.js';
 import type { Containers } from './index.js';
+import { preparedPaths } from './prepared-root.js';
 
 /** A container as something to make an image of. */
 export interface OpenedContainer {
@@ -8,7 +9,7 @@ export interface OpenedContainer {
   config: Container['config'];
   /** Its writable layer. */
   upper: string;
-  /** Where something is mounted, which is no part of it. */
+  /** What is no part of it: where something is mounted, and what every container gets. */
   exclude: string[];
   release(): Promise<void>;
 }
@@ -31,7 +32,7 @@ export async function openCommitSource(
     imageId: container.imageId,
     config: container.config,
     upper: directories.data(container.id, 'upper'),
-    exclude: container.mounts.map((mount) => mount.destination),
+    exclude: [...preparedPaths, ...container.mounts.map((mount) => mount.destination)],
     async release() {
       if (freeze && container.state.status === 'paused') await lifecycle.unpause(container);
     },

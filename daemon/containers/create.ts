@@ -16,8 +16,10 @@ import type { ContainerDirectories } from './directories.js';
 import type { ContainerEvents } from './events.js';
 import { completeHostConfig, type HostConfigDefaults } from './host-config.js';
 import { commandOf, withImageDefaults, type ImageContainerConfig } from './image-defaults.js';
+import { refuseConflictingModes } from './mode-conflicts.js';
 import { requestedMounts } from './mount-points.js';
 import { generateName } from './names.js';
+import { prepareRoot } from './prepared-root.js';
 import type { ContainerRegistry } from './registry.js';
 import { parseSignal } from './signals.js';
 import { createdState } from './state.js';
@@ -27,6 +29,8 @@ import { timestamp } from './timestamp.js';
 export interface ImageSource {
   /** @throws GantryError not-found in the words on which the docker CLI starts a pull */
   resolve(reference: string, platform?: string): { id: string; config: ImageContainerConfig };
+  /** The unpacked layers, topmost first. */
+  layerDirectories(imageId: string): string[];
 }
 
 /** What it needs from the volumes. */
@@ -60,6 +64,7 @@ export class Creation {
   ) {}
 
   async create(request: CreateRequest): Promise<{ container: Container; warnings: string[] }> {
+    refuseConflictingModes(request.config, request.hostConfig);
     const image = this.images.resolve(request.config.Image ?? '', request.platform);
     const config = withImageDefaults(request.config, image.config);
     const command = commandOf(config);
@@ -76,6 +81,7 @@ export class Creation {
     const anonymous: string[] = [];
     try {
       this.directories.createData(id);
+      prepareRoot(this.directories.data(id, 'upper'), this.images.layerDirectories(image.id));
       const mounts = requested.map((mount) => this.#withVolume(mount, anonymous));
       const record = {
         id,
@@ -111,7 +117,7 @@ export class Creation {
       if (Object.keys(endpoints).length > 0) {
         throw conflict('conflicting options: a container that joins another network namespace has no endpoints');
       }
-      this.registry.get(mode.slice('container:'.length));
+      this.#other(mode.slice('container:'.length), 'joining network namespace of container: ');
       return {};
     }
     return { [mode]: endpoints[mode] ?? {} };
@@ -130,10 +136,17 @@ export class Creation {
     return (hostConfig.VolumesFrom ?? []).flatMap((specification) => {
       const [reference = '', mode = 'rw'] = specification.split(':');
       if (mode !== 'ro' && mode !== 'rw') throw invalid(`invalid mode for volumes-from: ${mode}`);
-      return this.registry
-        .get(reference)
-        .mounts.map((mount) => ({ ...mount, readWrite: mount.readWrite && mode === 'rw' }));
+      return this.#other(reference).mounts.map((mount) => ({ ...mount, readWrite: mount.readWrite && mode === 'rw' }));
     });
+  }
+
+  /** Another container that the request names. A 404 would be taken for an absent image, which clients go and pull. */
+  #other(reference: string, purpose = ''): Container {
+    try {
+      return this.registry.get(reference);
+    } catch (error) {
+      throw invalid(`${purpose}${(error as Error).message}`, error);
+    }
   }
 
   #withVolume(mount: ContainerMount, anonymous: string[]): ContainerMount {

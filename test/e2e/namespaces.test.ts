@@ -63,6 +63,20 @@ test('in the network of another the host name and files are its own, too', async
   expect(await sh(files, '--network', 'container:other')).toBe('other-host\nother-host');
 });
 
+test('what has no effect in the namespace of another is refused', async () => {
+  const run = (...flags: string[]): Promise<string> => engine.docker.fails('run', '--rm', ...flags, 'busybox', 'true');
+  expect(await run('--uts', 'host', '-h', 'mine')).toContain('conflicting options: hostname and the UTS mode');
+  const joining = (...flags: string[]): Promise<string> => run('--network', 'container:other', ...flags);
+  expect(await joining('-h', 'mine')).toContain('conflicting options: hostname and the network mode');
+  expect(await joining('--dns', '192.0.2.1')).toContain('conflicting options: dns and the network mode');
+  expect(await joining('--add-host', 'a:192.0.2.1')).toContain('custom host-to-IP mapping and the network mode');
+  expect(await joining('--expose', '80')).toContain('port exposing and the container type network mode');
+  // A 404 would have the CLI pull the image.
+  const absent = await run('--network', 'container:nobody');
+  expect(absent).toContain('No such container: nobody');
+  expect(absent).not.toContain('Unable to find image');
+});
+
 test("with the host's uts the name is the host's", async () => {
   expect(await sh('hostname', '--uts', 'host')).toBe(hostname());
 });

@@ -27,6 +27,8 @@ UniqueFd mount_overlay_by_context(const std::vector<std::string>& lower, const s
                                   const std::string& work, OverlaySync sync) {
   const UniqueFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
   if (!context) throw Error("mount overlay");
+  // What df and mount show as the device.
+  if (!set_string(context.get(), "source", "overlay")) throw Error("mount overlay");
   for (const std::string& layer : lower)
     if (!set_string(context.get(), "lowerdir+", layer)) throw Error("mount overlay", errno, "layer " + layer);
   if (!upper.empty()) {

@@ -4,7 +4,7 @@ import { invalid } from '../../errors.js';
 import type { HostConfig } from '../container.js';
 import type { OciDevice, OciDeviceRule } from './oci.js';
 
-/** mknod of anything is allowed, use only of these: null, zero, full, random, urandom, tty, console, ptmx, pts, fuse is not. */
+/** mknod of anything is allowed, use only of these: null, zero, full, random, urandom, tty, console, ptmx, tun, pts. */
 const defaultRules: OciDeviceRule[] = [
   { allow: false, access: 'rwm' },
   { allow: true, type: 'c', access: 'm' },
@@ -18,6 +18,7 @@ const defaultRules: OciDeviceRule[] = [
     [5, 0],
     [5, 1],
     [5, 2],
+    [10, 200],
   ].map(([major, minor]) => ({ allow: true, type: 'c', major: major!, minor: minor!, access: 'rwm' })),
   { allow: true, type: 'c', major: 136, access: 'rwm' },
 ];
