@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { useEngine } from '../support/test-engine.js';
@@ -7,6 +8,14 @@ const engine = useEngine();
 /** Runs a shell script in a container with these flags and answers what it said. */
 const sh = (script: string, ...flags: string[]): Promise<string> =>
   engine.docker.ok('run', '--rm', ...flags, 'busybox', 'sh', '-c', script);
+
+/** What the topmost layer of an image in an archive holds. */
+function layerEntries(archive: string): string[] {
+  const tar = (...args: string[]): Buffer => execFileSync('tar', ['-xOf', archive, ...args]);
+  const [manifest] = JSON.parse(tar('manifest.json').toString()) as [{ Layers: string[] }];
+  const entries = execFileSync('tar', ['-tf', '-'], { input: tar(manifest.Layers.at(-1)!) }).toString();
+  return entries.split('\n').filter(Boolean).sort();
+}
 
 const groups = async (...flags: string[]): Promise<string[]> => (await sh('id -G', ...flags)).split(' ').sort();
 
@@ -46,6 +55,22 @@ describe('user', () => {
     expect((await engine.docker.run(['run', '--rm', '-u', '1000', 'busybox', 'touch', '/etc/x'])).stderr).toMatch(
       /Permission denied/,
     );
+  });
+});
+
+describe('resource limits', () => {
+  const limits = 'ulimit -Sn; ulimit -Hn';
+
+  test('are those that were asked for, for root and for another user', async () => {
+    expect(await sh(limits, '--ulimit', 'nofile=99:101')).toBe('99\n101');
+    expect(await sh(limits, '--ulimit', 'nofile=99:101', '-u', '1000')).toBe('99\n101');
+    // Fewer than the preparations of the process take.
+    expect(await sh('ulimit -n', '--ulimit', 'nofile=4', '-u', '1000')).toBe('4');
+  });
+
+  test('are those of the container for an exec of another user', async () => {
+    await engine.docker.ok('run', '-d', '--name', 'limited', '--ulimit', 'nofile=99:101', 'busybox', 'sleep', '300');
+    expect(await engine.docker.ok('exec', '-u', '1000', 'limited', 'sh', '-c', limits)).toBe('99\n101');
   });
 });
 
@@ -134,6 +159,29 @@ describe('security', () => {
     const kmsg = ['--cap-add', 'SYSLOG', '--device', '/dev/kmsg:/dev/other:r'];
     expect(await sh('(: < /dev/other) && echo readable', ...kmsg)).toBe('readable');
     expect(await sh('(: > /dev/other) 2>/dev/null || echo refused', ...kmsg)).toBe('refused');
+  });
+});
+
+describe('what programs expect in a container of Docker', () => {
+  test('the marker and the list of mounts are there, and no part of what the container has changed', async () => {
+    expect(await sh('stat -c %F /.dockerenv; readlink /etc/mtab; df / | tail -1 | cut -d" " -f1')).toBe(
+      'regular empty file\n/proc/mounts\noverlay',
+    );
+    await engine.docker.ok('run', '--name', 'changed', 'busybox', 'touch', '/etc/new');
+    expect(await engine.docker.ok('diff', 'changed')).toBe('C /etc\nA /etc/new');
+    await engine.docker.ok('commit', 'changed', 'made:change');
+    try {
+      const root = await engine.docker.ok('run', '--rm', '--tmpfs', '/etc', 'made:change', 'ls', '-A', '/');
+      expect(root.split('\n')).toContain('.dockerenv');
+      await engine.docker.ok('save', '-o', `${engine.directory}/change.tar`, 'made:change');
+      expect(layerEntries(`${engine.directory}/change.tar`)).toEqual(['./', './etc/', './etc/new']);
+    } finally {
+      await engine.docker.ok('rmi', 'made:change');
+    }
+  });
+
+  test('a device node for tunnels may be made and opened', async () => {
+    expect(await sh('mknod /tun c 10 200 && echo made; : <> /tun && echo opened')).toMatch(/^made\nopened$/);
   });
 });
 

@@ -174,6 +174,7 @@ Preparation prepare(const json& spec, const LaunchOptions& options) {
   }
   if (!field(field(spec, "linux"), "maskedPaths").empty()) preparation.null_device = open_null_device();
   preparation.stdio = options.stdio;
+  preparation.execution.limits = read_rlimits(field(field(spec, "process"), "rlimits"));
   preparation.execution.filter = read_seccomp_filter(options.seccomp_filter);
   preparation.execution.own_cgroup_namespace = (preparation.namespaces.created & CLONE_NEWCGROUP) != 0;
   return preparation;
@@ -205,8 +206,8 @@ Process create_container(const json& spec, const LaunchOptions& options) {
       write_id_maps(launcher.pid(), spec);
       launcher.allow(Permission::mapped);
     }
-    launcher.attach_to_cgroup();
-    return launcher.finish(field(spec, "process"));
+    launcher.place(preparation.execution.limits);
+    return launcher.finish(field(field(spec, "process"), "oomScoreAdj"));
   });
 }
 

@@ -17,13 +17,9 @@ using nlohmann::json;
 namespace {
 
 /// What the process says, and where it says nothing what the container's first process had.
-json limits_of(const json& spec, const json& process) {
-  json limits;
-  for (const char* name : {"rlimits", "oomScoreAdj"}) {
-    const json& own = field(process, name);
-    limits[name] = own.is_null() ? field(field(spec, "process"), name) : own;
-  }
-  return limits;
+const json& inherited_field(const json& spec, const json& process, const char* name) {
+  const json& own = field(process, name);
+  return own.is_null() ? field(field(spec, "process"), name) : own;
 }
 
 Process launch(const json& spec, const json& process, int init_pidfd, const LaunchOptions& options) {
@@ -31,6 +27,7 @@ Process launch(const json& spec, const json& process, int init_pidfd, const Laun
   const uint64_t namespaces = listed_namespaces(spec);
   Execution execution;
   execution.filter = read_seccomp_filter(options.seccomp_filter);
+  execution.limits = read_rlimits(inherited_field(spec, process, "rlimits"));
 
   Launcher launcher(options.cgroup_path);
   launcher.spawn_inside(init_pidfd, namespaces, options.stdio, [&](ChildChannel& channel, UniqueFd& parent) {
@@ -39,8 +36,8 @@ Process launch(const json& spec, const json& process, int init_pidfd, const Laun
     execution.parent = std::move(parent);
     execute_process(spec, process, execution, channel);
   });
-  launcher.attach_to_cgroup();
-  return launcher.finish(limits_of(spec, process));
+  launcher.place(execution.limits);
+  return launcher.finish(inherited_field(spec, process, "oomScoreAdj"));
 }
 
 }  // namespace

@@ -10,8 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include "isolation/cgroup.h"
-#include "isolation/rlimits.h"
-#include "isolation/spec_field.h"
 #include "isolation/standard_streams.h"
 #include "isolation/system_calls.h"
 
@@ -127,8 +125,9 @@ void Launcher::spawn_inside(int pidfd, uint64_t namespaces, const Stdio& stdio, 
   intermediate.reap();
 }
 
-void Launcher::attach_to_cgroup() const {
+void Launcher::place(const std::vector<ResourceLimit>& limits) const {
   try {
+    raise_hard_limits(state_->pid, limits);
     if (!cgroup_path_.empty()) Cgroup(cgroup_path_).attach(state_->pid, false);
   } catch (const Error&) {
     // A child that has failed cannot be moved; its own report is the one that matters.
@@ -138,11 +137,10 @@ void Launcher::attach_to_cgroup() const {
   state_->channel.allow(Permission::attached);
 }
 
-Process Launcher::finish(const nlohmann::json& process) {
+Process Launcher::finish(const nlohmann::json& oom_score_adj) {
   if (state_->channel.receive(&state_->terminal) == ParentChannel::Answer::closed)
     throw Error("prepare the process", 0, ending_of(state_->pidfd.get()));
-  set_oom_score(state_->pid, field(process, "oomScoreAdj"));
-  set_rlimits(state_->pid, field(process, "rlimits"));
+  set_oom_score(state_->pid, oom_score_adj);
   return Process(std::move(state_));
 }
 

@@ -9,6 +9,7 @@
 
 #include "isolation/container.h"
 #include "isolation/launch_channel.h"
+#include "isolation/rlimits.h"
 
 namespace gantry {
 
@@ -47,11 +48,11 @@ class Launcher {
 
   pid_t pid() const { return state_->pid; }
   void allow(Permission permission) const { state_->channel.allow(permission); }
-  /// Moves the child into the v1 controllers while it prepares itself, and tells it.
-  void attach_to_cgroup() const;
-  /// Waits until the child is prepared; sets what is set from outside (rlimits, oomScoreAdj). @throws Error,
-  /// ProcessError
-  Process finish(const nlohmann::json& process);
+  /// Gives the child, while it prepares itself, its place in the v1 controllers and the resource limits it may set, and
+  /// tells it.
+  void place(const std::vector<ResourceLimit>& limits) const;
+  /// Waits until the child is prepared; sets what is set from outside. @throws Error, ProcessError
+  Process finish(const nlohmann::json& oom_score_adj);
 
  private:
   pid_t clone(uint64_t flags, int cgroup, UniqueFd& pidfd);

@@ -203,6 +203,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   channel.ready(execution.terminal.master.get());
   execution.terminal.master.reset();
   channel.await(Permission::start);
+  set_own_rlimits(execution.limits);
   if (program.no_new_privileges) check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs");
   if (!execution.filter.empty()) load_seccomp_filter(execution.filter);
   // From here on the filter applies to us.

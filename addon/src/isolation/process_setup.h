@@ -4,6 +4,7 @@
 
 #include "isolation/container.h"
 #include "isolation/launch_channel.h"
+#include "isolation/rlimits.h"
 #include "isolation/seccomp_load.h"
 #include "isolation/terminal.h"
 
@@ -12,6 +13,7 @@ namespace gantry {
 /// What a process needs to know besides its OCI `process` object.
 struct Execution {
   SeccompFilter filter;
+  std::vector<ResourceLimit> limits;
   /// Opened already for a container's init, whose /dev/console it is; opened on demand otherwise.
   Terminal terminal;
   /// The root of a cgroup namespace is where the process is when it makes one, so that comes late.

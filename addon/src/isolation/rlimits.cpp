@@ -1,9 +1,6 @@
 #include "isolation/rlimits.h"
 
-#include <sys/resource.h>
-
 #include <nlohmann/json.hpp>
-#include <string>
 
 #include "isolation/error.h"
 
@@ -26,7 +23,8 @@ int resource_named(const std::string& name) {
 
 }  // namespace
 
-void set_rlimits(pid_t pid, const nlohmann::json& rlimits) {
+std::vector<ResourceLimit> read_rlimits(const nlohmann::json& rlimits) {
+  std::vector<ResourceLimit> limits;
   for (const nlohmann::json& entry : rlimits) {
     const std::string name = entry.at("type").get<std::string>();
     // Clients write -1 for unlimited, which is RLIM_INFINITY in the same 64 bits.
@@ -34,10 +32,26 @@ void set_rlimits(pid_t pid, const nlohmann::json& rlimits) {
       const nlohmann::json& number = entry.at(key);
       return number.is_number_unsigned() ? number.get<rlim_t>() : static_cast<rlim_t>(number.get<int64_t>());
     };
-    const rlimit limit{value("soft"), value("hard")};
-    if (::prlimit(pid, static_cast<__rlimit_resource>(resource_named(name)), &limit, nullptr) < 0)
-      throw Error("set rlimit " + name);
+    limits.push_back({name, resource_named(name), {value("soft"), value("hard")}});
   }
+  return limits;
+}
+
+void raise_hard_limits(pid_t pid, const std::vector<ResourceLimit>& limits) {
+  for (const ResourceLimit& limit : limits) {
+    const auto resource = static_cast<__rlimit_resource>(limit.resource);
+    rlimit current;
+    if (::prlimit(pid, resource, nullptr, &current) < 0) throw Error("get rlimit " + limit.name);
+    if (limit.value.rlim_max <= current.rlim_max) continue;
+    current.rlim_max = limit.value.rlim_max;
+    if (::prlimit(pid, resource, &current, nullptr) < 0) throw Error("set rlimit " + limit.name);
+  }
+}
+
+void set_own_rlimits(const std::vector<ResourceLimit>& limits) {
+  for (const ResourceLimit& limit : limits)
+    if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &limit.value) < 0)
+      throw Error("set rlimit " + limit.name);
 }
 
 }  // namespace gantry
