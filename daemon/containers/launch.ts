@@ -6,6 +6,7 @@ import type { Networks } from '../networks/networks.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ShimClient } from '../runtime/shim-client.js';
 import type { Shims } from '../runtime/shims.js';
+import { checkPropagation } from './bind-propagation.js';
 import type { Container } from './container.js';
 import type { ContainerDirectories } from './directories.js';
 import { etcFiles, type ResolverDefaults, writeEtcFiles } from './etc-files.js';
@@ -118,6 +119,7 @@ export class Launcher {
       }
       mkdirSync(source, { recursive: true });
     }
+    checkPropagation(container.mounts);
   }
 
   /** A volume that is empty gets what the image has at its place, as the first container to use it finds it. */

@@ -4,6 +4,9 @@ import type { ContainerConfig, ContainerMount, HostConfig } from './container.js
 
 const propagations = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
 
+/** Options of which one excludes the others. */
+const modeKinds = [['ro', 'rw'], ['z', 'Z'], ['delegated', 'cached', 'consistent'], propagations];
+
 type Mount = NonNullable<HostConfig['Mounts']>[number];
 
 /** A mount as asked for; volumes are not yet created, an anonymous one has an empty name. */
@@ -52,6 +55,11 @@ function parseBind(specification: string): ContainerMount {
   const target = destinationPath(destination, specification);
   const options = parseMode(mode, specification);
   if (source.startsWith('/')) {
+    if (mode.split(',').includes('nocopy')) {
+      throw invalid(
+        `invalid volume specification: '${specification}': invalid mount config for type "bind": field VolumeOptions must not be specified`,
+      );
+    }
     return {
       ...blank,
       ...options,
@@ -84,7 +92,11 @@ function parseMode(
   specification: string,
 ): Pick<ContainerMount, 'readWrite' | 'propagation' | 'nonRecursive' | 'recursiveReadOnly'> {
   const result = { readWrite: true, propagation: '', nonRecursive: false, recursiveReadOnly: true };
+  const seen = new Set<string>();
   for (const option of mode.split(',').filter(Boolean)) {
+    const kind = modeKinds.find((options) => options.includes(option))?.[0] ?? option;
+    if (seen.has(kind)) throw invalid(`invalid mode: ${mode} in '${specification}'`);
+    seen.add(kind);
     if (option === 'ro') result.readWrite = false;
     else if (option === 'rw') result.readWrite = true;
     else if (propagations.includes(option)) result.propagation = option;

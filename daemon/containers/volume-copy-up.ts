@@ -7,11 +7,12 @@ import type { Addon, Root } from '../runtime/addon.js';
  */
 export async function copyFromImage(addon: Addon, lower: string[], destination: string, volume: string): Promise<void> {
   const image: Root = { kind: 'overlay', lower, binds: [] };
-  if (!(await hasDirectory(addon, image, destination))) return;
+  const directory = await findDirectory(addon, image, destination);
+  if (directory === undefined) return;
   const [output, input] = addon.pipe();
   await Promise.all([
     // As an entry of the archive the directory itself brings its owner and mode along.
-    addon.pack(image, destination, input, { as: basename(volume) }),
+    addon.pack(image, directory, input, { as: basename(volume) }),
     addon.unpack({ kind: 'directory', path: dirname(volume) }, '/', output, {}),
   ]);
 }
@@ -19,11 +20,15 @@ export async function copyFromImage(addon: Addon, lower: string[], destination: 
 /** Go's os.ModeDir. */
 const directoryBit = 0x8000_0000;
 
-async function hasDirectory(addon: Addon, image: Root, path: string): Promise<boolean> {
+/** Where the image has a directory under this path, which may be a link; `linkTarget` is resolved inside the image. */
+async function findDirectory(addon: Addon, image: Root, path: string): Promise<string | undefined> {
   try {
-    const { mode } = await addon.statPath(image, path);
-    return (mode & directoryBit) !== 0;
+    const { mode, linkTarget } = await addon.statPath(image, path);
+    if ((mode & directoryBit) !== 0) return path;
+    if (!linkTarget) return undefined;
+    const target = await addon.statPath(image, linkTarget);
+    return (target.mode & directoryBit) !== 0 ? linkTarget : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }

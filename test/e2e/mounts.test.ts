@@ -80,6 +80,37 @@ describe('bind', () => {
     }
   });
 
+  test('a propagation that the mount of the host cannot take part in is refused', async () => {
+    execFileSync('mount', ['--bind', here, here]);
+    try {
+      execFileSync('mount', ['--make-private', here]);
+      const run = (propagation: string): Promise<string> =>
+        engine.docker.fails('run', '--rm', '-v', `${here}:/data:${propagation}`, 'busybox', 'true');
+      expect(await run('shared')).toContain(`path ${here} is mounted on ${here} but it is not a shared mount`);
+      expect(await run('rslave')).toContain(`path ${here} is mounted on ${here} but it is not a shared or slave mount`);
+    } finally {
+      execFileSync('umount', [here]);
+    }
+  });
+
+  test('a directory does not go onto a file, and nothing goes onto /proc', async () => {
+    const run = (target: string): Promise<string> =>
+      engine.docker.fails('run', '--rm', '-v', `${here}:${target}`, 'busybox', 'true');
+    expect(await run('/etc/passwd')).toContain('Are you trying to mount a directory onto a file (or vice-versa)?');
+    for (const target of ['/proc', '/proc/sys', '/etc/../proc']) expect(await run(target)).toContain('proc-safety');
+  });
+
+  test('options that contradict each other are refused', async () => {
+    for (const mode of ['ro,rw', 'shared,slave', 'ro,ro']) {
+      expect(await engine.docker.fails('run', '--rm', '-v', `${here}:/data:${mode}`, 'busybox', 'true')).toContain(
+        `invalid mode: ${mode}`,
+      );
+    }
+    expect(await engine.docker.fails('run', '--rm', '-v', `${here}:/data:nocopy`, 'busybox', 'true')).toContain(
+      'field VolumeOptions must not be specified',
+    );
+  });
+
   test('a relative path and a double target are refused', async () => {
     expect(await engine.docker.fails('run', '--rm', '-v', `${here}:relative`, 'busybox', 'true')).toMatch(
       /mount path must be absolute|invalid mount path/,
@@ -110,6 +141,18 @@ describe('volumes', () => {
     expect(await sh('cat /etc/passwd | head -1', '-v', 'named:/etc')).toBe('root:x:0:0:root:/root:/bin/sh');
     expect(await sh('ls /data', '--mount', 'type=volume,src=named,dst=/data')).toContain('passwd');
     expect(await sh('stat -c %a /tmp', '-v', '/tmp')).toBe('1777');
+  });
+
+  test('a fresh one also gets what is behind a link in the image', async () => {
+    await engine.docker.ok('run', '--name', 'first', 'busybox', 'ln', '-s', '/etc', '/way');
+    await engine.docker.ok('commit', 'first', 'made:links');
+    try {
+      const list = ['run', '--rm', '-v', 'named:/way', 'made:links', 'ls', '/way/passwd'];
+      expect(await engine.docker.ok(...list)).toBe('/way/passwd');
+    } finally {
+      await engine.docker.ok('rm', 'first');
+      await engine.docker.ok('rmi', 'made:links');
+    }
   });
 
   test('one in use cannot be removed', async () => {
@@ -148,6 +191,10 @@ describe('volumes', () => {
       'x\nfrom the host\nro',
     );
     expect(await sh('echo y 2>/dev/null > /a/y || echo ro', '--volumes-from', 'first:ro')).toBe('ro');
+    // A 404 would have the CLI pull the image.
+    const absent = await engine.docker.fails('run', '--rm', '--volumes-from', 'nobody', 'busybox', 'true');
+    expect(absent).toContain('No such container: nobody');
+    expect(absent).not.toContain('Unable to find image');
   });
 });
 
@@ -156,6 +203,9 @@ describe('root and tmpfs', () => {
     const script =
       'echo x 2>/dev/null > /x || echo root-ro; echo y > /tmp/y; cat /tmp/y; echo z > /dev/shm/z && echo shm';
     expect(await sh(script, '--read-only', '--tmpfs', '/tmp')).toBe('root-ro\ny\nshm');
+    const files = 'for f in hosts hostname resolv.conf; do touch /etc/$f 2>/dev/null || echo ro; done';
+    expect(await sh(files, '--read-only')).toBe('ro\nro\nro');
+    expect(await sh(files)).toBe('');
   });
 
   test('--tmpfs takes options, and is empty again at the next start', async () => {
@@ -165,6 +215,15 @@ describe('root and tmpfs', () => {
     expect(await sh('stat -c %a /t; grep " /t " /proc/mounts', '--mount', 'type=tmpfs,dst=/t,tmpfs-size=1m')).toMatch(
       /^1777\ntmpfs/,
     );
+    expect(await sh('stat -c "%a %u %g" /t', '--tmpfs', '/t:uid=5,gid=6,mode=700')).toBe('700 5 6');
+  });
+
+  test('--tmpfs covers what the image has there, and takes its mode', async () => {
+    const modes = await sh('stat -c %a /tmp /etc');
+    expect(await sh('stat -c %a /tmp /etc; ls /etc', '--tmpfs', '/tmp', '--tmpfs', '/etc')).toBe(
+      `${modes}\nhostname\nhosts\nresolv.conf`,
+    );
+    expect(await sh('stat -c %a /tmp; touch /tmp/x 2>/dev/null || echo ro', '--tmpfs', '/tmp:ro')).toBe('1777\nro');
   });
 
   test("the host's mounts are not to be seen", async () => {

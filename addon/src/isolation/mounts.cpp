@@ -62,6 +62,16 @@ Mount read_mount(const json& entry, const MountOptions::Propagation& propagation
   return mount;
 }
 
+/// A /proc that is not the kernel's would tell whoever enters the container lies about itself.
+void check_covers_proc(const Mount& mount) {
+  if (!mount.options.bind || mount.destination != "/proc") return;
+  struct statfs file_system;
+  if (::fstatfs(mount.fd.get(), &file_system) < 0) throw Error("statfs " + mount.source);
+  if (file_system.f_type != PROC_SUPER_MAGIC)
+    throw Error("check proc-safety of /proc mount", 0,
+                "\"/proc\" cannot be mounted because it is not the kernel's file system");
+}
+
 bool is_cgroup(const Mount& mount) {
   return !mount.options.bind && (mount.type == "cgroup" || mount.type == "cgroup2");
 }
@@ -144,44 +154,75 @@ void open_bind_sources(std::vector<Mount>& mounts) {
     struct stat status;
     if (::fstat(mount.fd.get(), &status) < 0) throw Error("stat " + mount.source);
     mount.directory = S_ISDIR(status.st_mode);
+    check_covers_proc(mount);
     set_mount_options(mount.fd.get(), mount.options, mount.destination);
   }
 }
 
+bool Mount::takes_mode() const {
+  if (type != "tmpfs" || options.bind || options.copy_up) return false;
+  for (const auto& parameter : options.parameters)
+    if (parameter.first == "mode") return false;
+  return true;
+}
+
 void make_mount(Mount& mount) {
   MountOptions options = mount.options;
-  // What is to be filled first becomes read-only afterwards, in attach_mounts.
-  if (options.copy_up) options.set &= ~uint64_t{MOUNT_ATTR_RDONLY};
+  // What is to be filled or changed first becomes read-only afterwards, in attach_mounts.
+  if (mount.is_completed_late()) options.set &= ~uint64_t{MOUNT_ATTR_RDONLY};
   mount.fd = make_filesystem(mount.type, mount.source, options);
   for (const auto& [name, target] : mount.links)
     if (::symlinkat(target.c_str(), mount.fd.get(), name.c_str()) < 0) throw Error("symlink " + name);
-  if (!options.propagation.empty() && !options.copy_up)
+  if (!options.propagation.empty() && !mount.is_completed_late())
     set_mount_options(mount.fd.get(), mount.options, mount.destination);
 }
 
 namespace {
 
+void set_mode(const Mount& mount, mode_t mode) {
+  const UniqueFd opened(::openat(mount.fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened || ::fchmod(opened.get(), mode) < 0) throw Error("chmod " + mount.destination);
+}
+
 /// The mode that was asked for wins over that of the directory whose content was copied.
 void restore_mode(const Mount& mount) {
-  for (const auto& [name, value] : mount.options.parameters) {
-    if (name != "mode" || !value) continue;
-    const UniqueFd opened(::openat(mount.fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!opened || ::fchmod(opened.get(), static_cast<mode_t>(std::stoul(*value, nullptr, 8))) < 0)
-      throw Error("chmod " + mount.destination);
-  }
+  for (const auto& [name, value] : mount.options.parameters)
+    if (name == "mode" && value) set_mode(mount, static_cast<mode_t>(std::stoul(*value, nullptr, 8)));
+}
+
+void take_mode(const Mount& mount, int covered) {
+  struct stat status;
+  if (::fstat(covered, &status) < 0) throw Error("stat " + mount.destination);
+  set_mode(mount, status.st_mode & 07777);
+}
+
+/// Of these, the kernel says only that an argument is invalid.
+void check_kind(const Mount& mount, int target) {
+  struct stat status;
+  if (::fstat(target, &status) < 0) throw Error("stat " + mount.destination);
+  if (S_ISDIR(status.st_mode) == mount.directory) return;
+  throw Error(
+      "mount " + mount.source + " on " + mount.destination, ENOTDIR,
+      "Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists "
+      "and is the expected type");
 }
 
 }  // namespace
 
 void attach_mounts(int root, std::vector<Mount>& mounts) {
   for (Mount& mount : mounts) {
-    const UniqueFd target = make_mount_point(root, mount.destination, mount.directory);
+    UniqueFd target = try_open_in_root(root, mount.destination);
+    const bool covers = static_cast<bool>(target);
+    if (!covers) target = make_mount_point(root, mount.destination, mount.directory);
     check_target(mount, root, target.get());
+    check_kind(mount, target.get());
     if (mount.options.copy_up) {
       copy_up(open_in_root(root, mount.destination, O_RDONLY | O_DIRECTORY).get(), mount.fd.get(), mount.destination);
       restore_mode(mount);
-      set_mount_options(mount.fd.get(), mount.options, mount.destination);
+    } else if (covers && mount.takes_mode()) {
+      take_mode(mount, target.get());
     }
+    if (mount.is_completed_late()) set_mount_options(mount.fd.get(), mount.options, mount.destination);
     attach_mount(mount.fd.get(), target.get(), mount.destination);
   }
 }

@@ -21,6 +21,10 @@ struct Mount {
   /// Symbolic links to put into a new file system: name and target.
   std::vector<std::pair<std::string, std::string>> links;
 
+  /// A tmpfs without a mode of its own takes that of the directory it covers, as runc has it.
+  bool takes_mode() const;
+  /// Something is done to it once it is attached, so it cannot be read-only before.
+  bool is_completed_late() const { return options.copy_up || takes_mode(); }
   bool on_dev() const { return destination == "/dev" || destination == "/dev/"; }
 };
 

@@ -9,7 +9,7 @@ export interface EtcFiles {
 }
 
 /**
- * `mounts` in the order in which they are made: the kernel's file systems, then what the user asked for, parents first.
+ * `mounts` in the order in which they are made: the kernel's file systems, then the rest, parents first.
  * A user's mount replaces a default one at the same destination.
  */
 export function containerMounts(
@@ -21,13 +21,17 @@ export function containerMounts(
   const own = [...mounts.map(toOci), ...tmpfsMounts(hostConfig)];
   if (options.initPath) own.push(bind(options.initPath, '/sbin/docker-init', ['ro']));
   const taken = new Set(own.map((mount) => mount.destination));
+  // A root that cannot be written to includes what every container finds in it.
+  const access = hostConfig.ReadonlyRootfs ? ['ro'] : [];
   const files = [
-    bind(etc.resolvConf, '/etc/resolv.conf'),
-    bind(etc.hostname, '/etc/hostname'),
-    bind(etc.hosts, '/etc/hosts'),
+    bind(etc.resolvConf, '/etc/resolv.conf', access),
+    bind(etc.hostname, '/etc/hostname', access),
+    bind(etc.hosts, '/etc/hosts', access),
   ];
-  const defaults = [...kernelMounts(hostConfig, options), ...files].filter((mount) => !taken.has(mount.destination));
-  return [...defaults, ...own.sort((a, b) => depth(a.destination) - depth(b.destination))];
+  const untaken = (mount: OciMount): boolean => !taken.has(mount.destination);
+  // The files of /etc are also there when the user mounts something on /etc.
+  const others = [...own, ...files.filter(untaken)].sort((a, b) => depth(a.destination) - depth(b.destination));
+  return [...kernelMounts(hostConfig, options).filter(untaken), ...others];
 }
 
 function kernelMounts(
@@ -81,7 +85,7 @@ function tmpfsMounts(hostConfig: HostConfig): OciMount[] {
     destination,
     type: 'tmpfs',
     source: 'tmpfs',
-    options: ['noexec', 'nosuid', 'nodev', 'rprivate', 'tmpcopyup', ...options.split(',').filter(Boolean)],
+    options: ['noexec', 'nosuid', 'nodev', 'rprivate', ...options.split(',').filter(Boolean)],
   }));
 }
 
