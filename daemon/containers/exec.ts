@@ -164,12 +164,11 @@ export class Execs {
     };
   }
 
-  /** Docker records why, and answers 400 when the command cannot be run. */
+  /** Docker records why; 126 and 127 are the command's fault, 128 stands for anything else. */
   #startFailed(exec: Exec, error: unknown): Error {
-    const { message, exitCode = 125 } = error as { message: string; exitCode?: number };
+    const { message, exitCode = 128 } = error as { message: string; exitCode?: number };
     this.#finish(exec, exitCode);
     if (error instanceof GantryError) return error;
-    if (exitCode !== 126 && exitCode !== 127) return invalid(message, error);
     return invalid(`OCI runtime exec failed: exec failed: unable to start container process: ${message}`, error);
   }
 

@@ -26,15 +26,16 @@ export function execRoutes({ addon, registry, execs }: Containers): Handlers {
         return;
       }
       const terminal = exec.config.Tty ?? false;
+      let stream;
       try {
-        const stream = await execs.start(exec, { detach, consoleSize: body?.ConsoleSize });
-        await execs.serve(exec, stream!, hijack({ multiplexed: !terminal }));
+        stream = await execs.start(exec, { detach, consoleSize: body?.ConsoleSize });
       } catch (error) {
-        // A command that cannot be run is not an error of the request: the docker CLI shows what comes on the stream and
-        // takes the exit code, 126 or 127, from an inspect.
-        if (exec.exitCode !== 126 && exec.exitCode !== 127) throw error;
+        // A process that cannot be started is not an error of the request: the docker CLI shows what comes on the stream
+        // and takes the exit code from an inspect. Of an error's text it would show nothing.
         hijack({ multiplexed: !terminal }).end(message(`${(error as Error).message}\r\n`, terminal));
+        return;
       }
+      await execs.serve(exec, stream!, hijack({ multiplexed: !terminal }));
     },
 
     async ExecResize({ params, query }) {

@@ -25,6 +25,12 @@ test('a command that does not exist is 127, one that cannot run 126', async () =
   expect((await engine.docker.run(['exec', 'host', '/etc/passwd'])).code).toBe(126);
 });
 
+test('what cannot be started for another reason says so, too', async () => {
+  const relative = await engine.docker.run(['exec', '-w', 'relative', 'host', 'pwd']);
+  expect(relative.stderr + relative.stdout).toMatch(/OCI runtime exec failed: .*not an absolute path/);
+  expect(relative.code).toBe(128);
+});
+
 test('streams come apart, and -i passes stdin', async () => {
   const script = 'cat; echo to-err >&2';
   const { stdout, stderr } = await engine.docker.run(['exec', '-i', 'host', 'sh', '-c', script], { input: 'in\n' });
