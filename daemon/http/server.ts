@@ -18,6 +18,7 @@ import { Decoder } from './decode.js';
 import { toErrorResponse } from './errors.js';
 import { engineHeaders } from './headers.js';
 import { sendJson } from './json-reply.js';
+import { lingerAfterAnswer } from './linger.js';
 import { defaultLimits, type Limits } from './limits.js';
 import { requestFacts, routingUrl } from './request-facts.js';
 import { bindRoutes } from './routes.js';
@@ -137,7 +138,10 @@ function answerErrors(app: FastifyInstance): void {
     if (unexpected) request.log.error({ err: error, ...call }, 'request failed');
     else request.log.debug({ message, status, ...call }, 'request refused');
     // What is left of a body nobody reads any more is not worth receiving.
-    if (!request.raw.complete) reply.header('connection', 'close');
+    if (!request.raw.complete) {
+      reply.header('connection', 'close');
+      lingerAfterAnswer(request.raw);
+    }
     return status === 304 ? reply.code(304).send() : sendMessage(reply, status, message);
   });
 }

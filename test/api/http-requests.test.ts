@@ -39,6 +39,9 @@ beforeAll(async () => {
         signal.addEventListener('abort', () => onAbort());
       },
       ImageInspect: ({ params }) => ({ name: params.name }),
+      PutContainerArchive: ({ params }) => {
+        throw notFound(`No such container: ${params.id}`);
+      },
       ImageDelete: ({ params }) => [{ Deleted: params.name }],
       ImageCreate: ({ stream, signal }) =>
         streamProgress(
@@ -254,4 +257,26 @@ test('one server listens on several sockets', async () => {
   await new Promise((resolve) => probe.close(resolve));
   await listen(server.engine, { kind: 'tcp', host: '127.0.0.1', port });
   expect(await (await fetch(`http://127.0.0.1:${port}/_ping`)).text()).toBe('OK');
+});
+
+test('who is refused before its body has arrived can still send it, and reads why', async () => {
+  const client = server.connect();
+  const body = Buffer.alloc(4 << 20);
+  client.socket.write(`PUT /containers/x/archive?path=/ HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
+  const failure = await new Promise((resolve) => client.socket.write(body, resolve));
+  expect(failure ?? undefined).toBeUndefined();
+  await client.until(() => client.ended);
+  expect(client.received).toMatch(/^HTTP\/1.1 404 [\s\S]*No such container: x/);
+});
+
+test('a body that never ends does not keep a refused request alive', async () => {
+  const client = server.connect();
+  client.socket.write('PUT /containers/x/archive?path=/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+  const endless = setInterval(() => client.socket.writable && client.socket.write('1\r\nx\r\n'), 20);
+  try {
+    await new Promise((resolve) => client.socket.once('error', resolve).once('close', resolve));
+  } finally {
+    clearInterval(endless);
+  }
+  expect(client.received).toContain('No such container: x');
 });
