@@ -30,6 +30,7 @@ export interface ListedImage {
 export function listImages(store: ImageStore, lookup: Lookup, users: ImageUsers, options: ListOptions): ListedImage[] {
   const { filters } = options;
   const matches = compileFilters(filters, lookup);
+  for (const pattern of filters.get('reference')) checkPattern(pattern);
   const tags = groupNames(store.allTags(), 'tag');
   const digests = groupNames(store.allDigests(), 'digest');
   const shared = options.sharedSize ? sharedSizes(store) : undefined;
@@ -63,6 +64,12 @@ export function matchesReference(patterns: readonly string[], name: Reference): 
   const whole = familiarReference(name);
   const repository = familiarName(name.repository);
   return patterns.some((pattern) => matchesGlob(whole, pattern) || matchesGlob(repository, pattern));
+}
+
+/** @throws GantryError invalid for a bracket that is not closed, or a backslash before nothing, which match nothing */
+function checkPattern(pattern: string): void {
+  const rest = pattern.replace(/\\[\s\S]/g, '').replace(/\[[^\]]+\]/g, '');
+  if (/[[\\]/.test(rest)) throw invalid('syntax error in pattern');
 }
 
 function compileFilters(filters: Filters, lookup: Lookup): (image: Image) => boolean {
