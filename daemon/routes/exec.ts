@@ -35,7 +35,7 @@ export function execRoutes({ addon, registry, execs }: Containers): Handlers {
         hijack({ multiplexed: !terminal }).end(message(`${(error as Error).message}\r\n`, terminal));
         return;
       }
-      await execs.serve(exec, stream!, hijack({ multiplexed: !terminal }));
+      await execs.serve(exec, stream, hijack({ multiplexed: !terminal }));
     },
 
     async ExecResize({ params, query }) {
