@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Containers } from '../containers/index.js';
 import type { Exec } from '../containers/exec.js';
 import { resolveUser } from '../containers/user-lookup.js';
@@ -26,7 +27,7 @@ export function execRoutes({ addon, registry, execs }: Containers): Handlers {
         return;
       }
       const terminal = exec.config.Tty ?? false;
-      let stream;
+      let stream: Duplex | undefined;
       try {
         stream = await execs.start(exec, { detach, consoleSize: body?.ConsoleSize });
       } catch (error) {
@@ -35,7 +36,7 @@ export function execRoutes({ addon, registry, execs }: Containers): Handlers {
         hijack({ multiplexed: !terminal }).end(message(`${(error as Error).message}\r\n`, terminal));
         return;
       }
-      await execs.serve(exec, stream, hijack({ multiplexed: !terminal }));
+      await execs.serve(exec, stream!, hijack({ multiplexed: !terminal }));
     },
 
     async ExecResize({ params, query }) {
