@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { everyOption, type GivenValues, type Option, type OptionName } from './options.js';
 import { refusedKey } from './refused-options.js';
-import { nearest } from './suggestion.js';
+import { nearest } from '../suggestion.js';
 import { expectObject } from './value-kinds.js';
 
 /** A configuration file that cannot be used; the message says which file and why. */

@@ -1,6 +1,6 @@
 import { everyOption, type GivenValues, type Option, type OptionName } from './options.js';
 import { refusedFlag } from './refused-options.js';
-import { nearest } from './suggestion.js';
+import { nearest } from '../suggestion.js';
 
 /** What the daemon is asked to do instead of running. */
 export type Action = 'run' | 'validate' | 'version' | 'help';

@@ -1,7 +1,7 @@
 import { markdownTable } from '../../daemon/config/help.js';
 import { parseListenAddress } from '../../daemon/config/listen-address.js';
 import { everyOption } from '../../daemon/config/options.js';
-import { nearest } from '../../daemon/config/suggestion.js';
+import { nearest } from '../../daemon/suggestion.js';
 
 describe('an address to listen on', () => {
   test.each([

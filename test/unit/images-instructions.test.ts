@@ -55,7 +55,7 @@ test('MAINTAINER is the author', () => {
 test.each([
   ['RUN x', 'RUN is not a valid change command'],
   ['FROM x', 'FROM is not a valid change command'],
-  ['constructor x', 'CONSTRUCTOR is not a valid change command'],
+  ['constructor x', 'unknown instruction: constructor'],
   ['ENV', 'ENV requires at least one argument'],
   ['ENV A', 'ENV must have two arguments'],
   ['ENV =x', 'names can not be blank'],
