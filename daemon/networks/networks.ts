@@ -93,6 +93,15 @@ export class Networks {
     return this.find('bridge')?.gateway ?? '';
   }
 
+  /** Takes back the addresses of containers that do not run: a start that was cut off leaves its lease behind. */
+  releaseAbandoned(isRunning: (containerId: string) => boolean): void {
+    for (const lease of this.store.leases()) {
+      if (isRunning(lease.container_id)) continue;
+      this.store.release(lease.container_id);
+      this.#pool?.release(lease.address);
+    }
+  }
+
   list(): NetworkRecord[] {
     return [...this.#records.values()];
   }

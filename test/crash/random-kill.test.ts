@@ -1,4 +1,6 @@
 import { jest } from '@jest/globals';
+import Database from 'better-sqlite3';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expectHostAsItWas, takeSnapshot, type HostSnapshot } from '../support/host-snapshot.js';
 import { startTime } from '../support/processes.js';
@@ -34,6 +36,9 @@ test(`the daemon is killed ${ROUNDS} times at random, and nothing is lost, wrong
   }
   await expectCompleteLogs();
   await engine.removeAll();
+  await engine.kill();
+  await engine.daemon.start();
+  expect(leases()).toEqual([]);
   await expectHostAsItWas(idle, engine.daemon, engine.daemon.pid);
 });
 
@@ -91,6 +96,16 @@ async function expectConsistent(churn: Churn): Promise<void> {
     await engine.remove(name);
   }
   expect((await engine.names()).sort()).toEqual(WRITERS);
+}
+
+/** The addresses that are taken. A network that loses some at each crash is full some day. */
+function leases(): unknown[] {
+  const database = new Database(join(engine.daemon.dataRoot, 'gantry.db'), { readonly: true });
+  try {
+    return database.prepare('SELECT * FROM leases').all();
+  } finally {
+    database.close();
+  }
 }
 
 async function expectCompleteLogs(): Promise<void> {
