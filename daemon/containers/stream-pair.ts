@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { Duplex, Transform } from 'node:stream';
 import { DetachKeys } from './detach-keys.js';
 
 export interface StreamPairOptions {
@@ -6,6 +6,8 @@ export interface StreamPairOptions {
   /** Only with a terminal: the keys that detach the client. */
   detachKeys?: Buffer | undefined;
   onDetach?: () => void;
+  /** What the output goes through on its way to the client. */
+  through?: Transform | undefined;
   /** The client is let go only after this, too: what it asks for next depends on it. */
   until?: Promise<unknown>;
 }
@@ -25,9 +27,10 @@ export function connectStreams(client: Duplex, process: Duplex, options: StreamP
     process.on('error', () => client.end());
     client.once('close', finish);
     const release = (): void => void (options.until ?? Promise.resolve()).then(() => client.end(resolve));
-    process.once('end', release);
-    process.once('close', release);
-    process.pipe(client, { end: false });
+    const output = options.through ? process.pipe(options.through) : process;
+    output.once('end', release);
+    process.once('close', () => (options.through ? options.through.end() : release()));
+    output.pipe(client, { end: false });
     if (!options.stdin) {
       // Input of a client that only watches is read and dropped, so that its end is noticed.
       client.resume();

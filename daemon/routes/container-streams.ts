@@ -35,18 +35,19 @@ export function containerStreamRoutes(containers: Containers): Handlers {
     },
 
     async ContainerAttach({ params, query, hijack }) {
-      await attach(registry.get(params.id), query, hijack);
+      await attach(registry.get(params.id), { ...query, multiplexed: true }, hijack);
     },
 
+    // A websocket has frames of its own, and Docker sends bare output in them.
     async ContainerAttachWebsocket({ params, query, hijack }) {
-      await attach(registry.get(params.id), query, hijack);
+      await attach(registry.get(params.id), { ...query, multiplexed: false }, hijack);
     },
 
     async ContainerResize({ params, query }) {
       const container = registry.get(params.id);
       const size = terminalSize(query.w, query.h);
       if (!container.running) throw conflict(`container ${container.id} is not running`);
-      await container.shim?.resize(size);
+      if (container.config.Tty) await container.shim?.resize(size);
     },
   };
 }

@@ -131,7 +131,8 @@ describe('websocket', () => {
     await container.start();
     socket.send('through the socket\n');
     await once(socket, 'close');
-    expect(said).toContain('got through the socket\n');
+    // Without the frames that an attach has: a websocket's client sees bare output.
+    expect(said).toBe('got through the socket\n');
   });
 
   test('refuses a container that does not exist', async () => {
