@@ -115,6 +115,7 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
     lifecycle,
     volumes,
     containerEvents,
+    (container) => execs.forget(container),
     () => images.removal.releaseUnused(),
     logger,
   );
@@ -182,6 +183,8 @@ export async function startEngine(engine: Engine): Promise<void> {
   engine.reconciliation.load();
   await engine.networks.start(timestamp());
   await engine.reconciliation.run();
+  const { registry } = engine.containers;
+  engine.networks.releaseAbandoned((id) => engine.reconciliation.isOpen(id) || (registry.find(id)?.running ?? false));
   await engine.images.collectGarbage();
   await engine.volumes.collectGarbage();
 }

@@ -1,7 +1,8 @@
 import { finished } from 'node:stream/promises';
 import type { Duplex } from 'node:stream';
 import { conflict } from '../errors.js';
-import type { Container } from './container.js';
+import { type Container, restarting } from './container.js';
+import { Demultiplexer } from './demultiplexer.js';
 import { parseDetachKeys } from './detach-keys.js';
 import type { ContainerEvents } from './events.js';
 import type { Logs } from './logs.js';
@@ -16,6 +17,8 @@ export interface AttachOptions {
   /** Then what comes. */
   stream: boolean;
   detachKeys?: string | undefined;
+  /** Without a terminal: output comes as Docker's frames, which tell stdout from stderr. */
+  multiplexed: boolean;
 }
 
 /** Attaches clients to a container's first process, also before it has been started. */
@@ -30,9 +33,7 @@ export class Attachments {
     if (container.state.status === 'paused') {
       throw conflict(`container ${container.id} is paused, unpause the container before attach`);
     }
-    if (container.state.status === 'restarting') {
-      throw conflict(`container ${container.id} is restarting, wait until the container is running`);
-    }
+    if (container.state.status === 'restarting') throw restarting(container);
     parseDetachKeys(options.detachKeys);
   }
 
@@ -47,8 +48,9 @@ export class Attachments {
 
   async #replay(container: Container, options: AttachOptions, client: Duplex): Promise<void> {
     const log = this.logs.read(container, { ...options, follow: false, timestamps: false, details: false });
-    log.pipe(client, { end: false });
-    await finished(log);
+    const output = framesToTake(container, options) ? log.pipe(new Demultiplexer()) : log;
+    output.pipe(client, { end: false });
+    await finished(output);
   }
 
   /** Resolves when the streams have ended; the start waits only until they are connected. */
@@ -58,14 +60,13 @@ export class Attachments {
         const stream = await this.#open(container, options);
         this.#serve(container, options, client, stream).then(resolve, reject);
       };
-      container.pendingAttachments.add(connect);
+      const giveUp = (): void => {
+        if (container.pendingAttachments.delete(connect)) client.end(resolve);
+      };
+      container.pendingAttachments.set(connect, giveUp);
       client.once('close', () => {
         container.pendingAttachments.delete(connect);
         resolve();
-      });
-      // A start that fails ends the client's wait; its message comes with the answer to the start.
-      container.exitWaiters.add(() => {
-        if (container.pendingAttachments.delete(connect)) client.end(resolve);
       });
     });
   }
@@ -83,8 +84,19 @@ export class Attachments {
   #serve(container: Container, options: AttachOptions, client: Duplex, stream: Duplex): Promise<void> {
     return connectStreams(client, stream, {
       stdin: options.stdin && (container.config.OpenStdin ?? false),
+      through: framesToTake(container, options) ? new Demultiplexer() : undefined,
       detachKeys: container.config.Tty ? parseDetachKeys(options.detachKeys) : undefined,
       onDetach: () => this.events.publish(container, 'detach'),
     });
   }
+}
+
+/** Whether output has frames that the client does not want. */
+const framesToTake = ({ config }: Container, { multiplexed }: AttachOptions): boolean => !config.Tty && !multiplexed;
+
+/** Connects the clients that wait for the container's start. */
+export async function connectPending({ pendingAttachments }: Container): Promise<void> {
+  const waiting = [...pendingAttachments.keys()];
+  pendingAttachments.clear();
+  await Promise.all(waiting.map((connect) => connect()));
 }

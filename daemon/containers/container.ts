@@ -1,4 +1,5 @@
 import type { Schemas } from '../api.js';
+import { conflict, type GantryError } from '../errors.js';
 import type { ShimClient } from '../runtime/shim-client.js';
 import type { ContainerState } from './state.js';
 import { Mutex } from './mutex.js';
@@ -69,8 +70,8 @@ export class Container implements ContainerRecord {
   /** Resolves what waits for the next exit, or for removal. */
   readonly exitWaiters = new Set<(exit: ExitStatus) => void>();
   readonly removalWaiters = new Set<(exit: ExitStatus) => void>();
-  /** Streams attached before the start; connected once init waits for its execve. */
-  readonly pendingAttachments = new Set<() => Promise<void>>();
+  /** Streams attached before the start: how to connect each once init waits for its execve, and how to end it instead. */
+  readonly pendingAttachments = new Map<() => Promise<void>, () => void>();
   readonly execIds = new Set<string>();
   health: HealthState | undefined;
 
@@ -92,6 +93,10 @@ export class Container implements ContainerRecord {
     return this.state.status === 'running' || this.state.status === 'paused';
   }
 }
+
+/** @returns the refusal of what needs a running process, between two runs of a restart policy */
+export const restarting = ({ id }: Container): GantryError =>
+  conflict(`Container ${id} is restarting, wait until the container is running`);
 
 export interface ExitStatus {
   exitCode: number;

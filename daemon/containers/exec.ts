@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { conflict, GantryError, invalid, notFound } from '../errors.js';
 import type { operations } from '../generated/api.js';
-import type { Container } from './container.js';
+import type { ShimClient } from '../runtime/shim-client.js';
+import { type Container, restarting } from './container.js';
 import { parseDetachKeys } from './detach-keys.js';
 import type { ContainerEvents } from './events.js';
+import { hasJustEnded } from './just-ended.js';
 import type { ContainerRegistry } from './registry.js';
 import { environment, processDefaults } from './spec/index.js';
 import { connectStreams } from './stream-pair.js';
@@ -26,6 +28,8 @@ export interface Exec {
   started: Promise<void>;
   /** Resolves with the exit code after the last output has been delivered. */
   exit: Promise<number>;
+  /** While it runs: records its end. */
+  end?: (exitCode: number) => void;
 }
 
 export interface ExecStartOptions {
@@ -86,21 +90,7 @@ export class Execs {
     const { container, config } = exec;
     const shim = container.shim!;
     exec.status = 'running';
-    exec.exit = new Promise((resolve) => {
-      const ended = (event: { execId: string; exitCode: number }): void => {
-        if (event.execId === exec.id) done(event.exitCode);
-      };
-      // A container that ends takes its execs along.
-      const closed = (): void => done(137);
-      const done = (exitCode: number): void => {
-        shim.off('exec-exit', ended);
-        shim.off('close', closed);
-        if (exec.status === 'running') this.#finish(exec, exitCode);
-        resolve(exitCode);
-      };
-      shim.on('exec-exit', ended);
-      shim.once('close', closed);
-    });
+    exec.exit = this.#exitOf(exec, shim);
     this.events.publish(container, `exec_start: ${config.Cmd!.join(' ')}`, { execID: exec.id });
     const answer = shim.exec({
       execId: exec.id,
@@ -123,6 +113,25 @@ export class Execs {
     }
   }
 
+  /** Resolves when the process has ended, could not be started, or was taken along by the end of its container. */
+  #exitOf(exec: Exec, shim: ShimClient): Promise<number> {
+    return new Promise((resolve) => {
+      const ended = (event: { execId: string; exitCode: number }): void => {
+        if (event.execId === exec.id) exec.end?.(event.exitCode);
+      };
+      const closed = (): void => exec.end?.(137);
+      exec.end = (exitCode) => {
+        delete exec.end;
+        shim.off('exec-exit', ended);
+        shim.off('close', closed);
+        this.#finish(exec, exitCode);
+        resolve(exitCode);
+      };
+      shim.on('exec-exit', ended);
+      shim.once('close', closed);
+    });
+  }
+
   /** Runs the exec for a client and returns when its output and its exit have been delivered. */
   async serve(exec: Exec, stream: Duplex, client: Duplex): Promise<void> {
     const { config } = exec;
@@ -137,13 +146,17 @@ export class Execs {
 
   async resize(exec: Exec, width: number, height: number): Promise<void> {
     await exec.started;
-    if (exec.status !== 'running') throw conflict(`exec ${exec.id} is not running`);
+    if (exec.status !== 'running') throw notFound(`process of exec ${exec.id} does not exist: not found`);
     await exec.container.shim?.resize({ execId: exec.id, width, height });
   }
 
-  /** SIGKILL for a process that has taken too long. */
+  /** SIGKILL for a process that has taken too long. One that has ended in the meantime is as wanted. */
   async kill(exec: Exec): Promise<void> {
-    await exec.container.shim?.killExec(exec.id, 9);
+    try {
+      await exec.container.shim?.killExec(exec.id, 9);
+    } catch (error) {
+      if (!hasJustEnded(error)) throw error;
+    }
   }
 
   #process(exec: Exec, consoleSize: readonly number[] | null | undefined): object {
@@ -167,7 +180,7 @@ export class Execs {
   /** Docker records why; 126 and 127 are the command's fault, 128 stands for anything else. */
   #startFailed(exec: Exec, error: unknown): Error {
     const { message, exitCode = 128 } = error as { message: string; exitCode?: number };
-    this.#finish(exec, exitCode);
+    exec.end?.(exitCode);
     if (error instanceof GantryError) return error;
     return invalid(`OCI runtime exec failed: exec failed: unable to start container process: ${message}`, error);
   }
@@ -180,11 +193,18 @@ export class Execs {
     this.events.publish(exec.container, 'exec_die', { execID: exec.id, exitCode: String(exitCode) });
     setTimeout(() => this.#execs.delete(exec.id), retention).unref();
   }
+
+  /** Drops the execs of a removed container, and those that were created and never started. */
+  forget(container: Container): void {
+    for (const exec of this.#execs.values()) if (exec.container === container) this.#execs.delete(exec.id);
+    container.execIds.clear();
+  }
 }
 
 function requireRunning(container: Container): void {
   if (container.state.status === 'paused') {
-    throw conflict(`container ${container.id} is paused, unpause the container before exec`);
+    throw conflict(`Container ${container.name} is paused, unpause the container before exec`);
   }
+  if (container.state.status === 'restarting') throw restarting(container);
   if (!container.running || !container.shim) throw conflict(`container ${container.id} is not running`);
 }

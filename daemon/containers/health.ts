@@ -1,6 +1,7 @@
-import { PassThrough } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Container, HealthState } from './container.js';
+import { Demultiplexer } from './demultiplexer.js';
 import type { ContainerEvents } from './events.js';
 import type { Execs } from './exec.js';
 import { timestamp } from './timestamp.js';
@@ -26,16 +27,18 @@ export class HealthChecks {
 
   /** Begins to probe a container that has just started, if it has a health check. */
   start(container: Container): void {
+    const { log = [] } = container.health ?? {};
     container.health = undefined;
     if (!probeCommand(container)) return;
-    container.health = { status: 'starting', failingStreak: 0, log: [] };
+    // The probes of the last run can still be looked at.
+    container.health = { status: 'starting', failingStreak: 0, log };
     this.#schedule(container);
   }
 
   stop(container: Container): void {
     clearTimeout(this.#timers.get(container.id));
     this.#timers.delete(container.id);
-    if (container.health && container.health.status !== 'starting') container.health.status = 'unhealthy';
+    if (container.health) container.health.status = 'unhealthy';
   }
 
   #schedule(container: Container): void {
@@ -81,14 +84,17 @@ export class HealthChecks {
     });
     const limit = milliseconds(container.config.Healthcheck?.Timeout, defaultTimeout);
     const stream = await this.execs.start(exec, { detach: false });
-    const output = stream ? collect(stream) : Promise.resolve('');
+    const output = new ProbeOutput(stream);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, limit, undefined)));
     const exitCode = await Promise.race([exec.exit, late]);
     clearTimeout(timer);
-    if (exitCode !== undefined) return { exitCode, output: await output };
+    if (exitCode !== undefined) return { exitCode, output: await output.complete() };
     await this.execs.kill(exec);
-    return { exitCode: -1, output: `Health check exceeded timeout (${limit}ms): ${await output}` };
+    // What the probe has left behind may hold its output open: nobody waits for that.
+    stream?.destroy();
+    const text = output.soFar();
+    return { exitCode: -1, output: `Health check exceeded timeout (${formatDuration(limit)})${text && `: ${text}`}` };
   }
 }
 
@@ -115,24 +121,42 @@ function inStartPeriod({ config, state }: Container): boolean {
 const milliseconds = (nanoseconds: number | undefined, otherwise: number): number =>
   nanoseconds ? nanoseconds / nanosecondsPerMillisecond : otherwise;
 
-/** The text of a multiplexed stream, without the headers of its frames. */
-async function collect(stream: NodeJS.ReadableStream): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  // Read to the end all the same: a probe must not block on a full pipe.
-  for await (const chunk of stream.pipe(new PassThrough())) {
-    if (size < outputLimit * 2) chunks.push(chunk as Buffer);
-    size += (chunk as Buffer).length;
-  }
-  return demultiplex(Buffer.concat(chunks)).subarray(0, outputLimit).toString();
+/** "30s", "1m30s", "500ms": as Go writes durations. */
+function formatDuration(duration: number): string {
+  if (duration < 1000) return `${duration}ms`;
+  const hours = Math.floor(duration / 3_600_000);
+  const minutes = Math.floor(duration / 60_000) % 60;
+  const seconds = (duration % 60_000) / 1000;
+  return `${hours ? `${hours}h` : ''}${hours || minutes ? `${minutes}m` : ''}${seconds}s`;
 }
 
-function demultiplex(frames: Buffer): Buffer {
-  const parts: Buffer[] = [];
-  for (let offset = 0; offset + 8 <= frames.length;) {
-    const length = frames.readUInt32BE(offset + 4);
-    parts.push(frames.subarray(offset + 8, offset + 8 + length));
-    offset += 8 + length;
+/** The beginning of what a probe says. All of it is read: a probe must not block on a full pipe. */
+class ProbeOutput {
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+  readonly #ended: Promise<void>;
+
+  constructor(stream: Duplex | undefined) {
+    const text = stream?.pipe(new Demultiplexer());
+    text?.on('data', (chunk: Buffer) => {
+      if (this.#size <= outputLimit) this.#chunks.push(chunk);
+      this.#size += chunk.length;
+    });
+    this.#ended = new Promise((resolve) => {
+      if (!text) resolve();
+      text?.once('end', resolve);
+      stream?.once('close', () => text?.end());
+      stream?.on('error', () => text?.end());
+    });
   }
-  return Buffer.concat(parts);
+
+  async complete(): Promise<string> {
+    await this.#ended;
+    return this.soFar();
+  }
+
+  soFar(): string {
+    const text = Buffer.concat(this.#chunks).subarray(0, outputLimit).toString();
+    return this.#size > outputLimit ? `${text}...` : text;
+  }
 }

@@ -6,6 +6,7 @@ import type { Networks } from '../networks/networks.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ShimClient } from '../runtime/shim-client.js';
 import type { Shims } from '../runtime/shims.js';
+import { connectPending } from './attach.js';
 import { checkPropagation } from './bind-propagation.js';
 import type { Container } from './container.js';
 import type { ContainerDirectories } from './directories.js';
@@ -101,8 +102,7 @@ export class Launcher {
     await client.create();
     container.shim = client;
     try {
-      await Promise.all([...container.pendingAttachments].map((connect) => connect()));
-      container.pendingAttachments.clear();
+      await connectPending(container);
       return await client.start();
     } catch (error) {
       container.shim = undefined;
@@ -134,6 +134,8 @@ export class Launcher {
 
   async #prepareNetwork(container: Container, undo: UndoStack): Promise<number | undefined> {
     const mode = container.hostConfig.NetworkMode ?? 'bridge';
+    // The namespace is then the container's own, and empty.
+    if (container.config.NetworkDisabled) return undefined;
     if (mode !== 'bridge') return this.#requireNetwork(mode);
     const namespace = await this.networks.attach(container);
     undo.push(() => this.networks.release(container));
@@ -181,7 +183,7 @@ export class Launcher {
     const { PidMode, IpcMode, UTSMode, CgroupnsMode, NetworkMode, UsernsMode, Privileged } = container.hostConfig;
     const pid = this.#joined(PidMode, 'PID');
     const ipc = this.#joined(IpcMode, 'IPC');
-    const network = this.#joined(NetworkMode, 'network');
+    const network = container.config.NetworkDisabled ? undefined : this.#joined(NetworkMode, 'network');
     return {
       ...(pid !== undefined && { pid }),
       ...(ipc !== undefined && { ipc }),

@@ -1,27 +1,32 @@
+import { readFileSync } from 'node:fs';
 import type { FastifyBaseLogger } from 'fastify';
 import { conflict, GantryError, internal, invalid, notModified } from '../errors.js';
 import type { Networks } from '../networks/networks.js';
-import type { Addon, NativeError } from '../runtime/addon.js';
+import type { Addon } from '../runtime/addon.js';
 import type { ShimClient } from '../runtime/shim-client.js';
 import type { ContainerStore } from '../store/containers.js';
-import type { Container, ExitStatus } from './container.js';
+import { connectPending } from './attach.js';
+import { type Container, type ExitStatus, restarting } from './container.js';
 import type { ContainerDirectories } from './directories.js';
 import type { ContainerEvents } from './events.js';
 import { readExitRecord, type ExitRecord } from './exit-record.js';
 import type { HealthChecks } from './health.js';
+import { hasJustEnded } from './just-ended.js';
 import type { Launcher } from './launch.js';
 import { Backoff, shouldRestart } from './restart-policy.js';
 import { parseSignal } from './signals.js';
 import { canPause, canStart } from './state.js';
 import { timestamp } from './timestamp.js';
+import { within } from './within.js';
 
 const killPatience = 10_000;
-const ESRCH = 3;
 
 /** Starts, stops and follows containers. Every change of state goes through here, one at a time for each container. */
 export class Lifecycle {
   readonly #backoffs = new Map<string, Backoff>();
   readonly #restartTimers = new Map<string, NodeJS.Timeout>();
+  /** Being restarted by a client: their end is not the one after which AutoRemove removes them. */
+  readonly #comingBack = new Set<Container>();
   /** Called when a container with AutoRemove has ended. */
   onAutoRemove: (container: Container) => void = () => undefined;
 
@@ -73,27 +78,33 @@ export class Lifecycle {
     this.adopt(container, client);
     this.store.saveState(container);
     this.events.publish(container, 'start');
+    // Who asked while the process was being started is connected now.
+    connectPending(container).catch((error: unknown) => {
+      this.logger.warn({ err: error, container: container.id }, 'could not attach a client');
+    });
   }
 
   /** What a failed start leaves in the state, and tells the client: Docker's wording and exit codes. */
   #startFailed(container: Container, error: unknown): Error {
     const { message, exitCode = 128 } = error as { message: string; exitCode?: number };
+    const text = error instanceof GantryError ? message : `failed to create task for container: ${message}`;
+    const restarting = container.state.status === 'restarting';
     Object.assign(container.state, {
       status: container.state.status === 'created' ? 'created' : 'exited',
       pid: 0,
       shimPid: 0,
       exitCode,
-      error: message,
+      error: text,
     });
     this.store.saveState(container);
     this.events.publish(container, 'die', { exitCode: String(exitCode), execDuration: '0' });
-    const exit = { exitCode, error: message };
-    for (const resolve of container.exitWaiters) resolve(exit);
-    container.exitWaiters.clear();
+    for (const giveUp of [...container.pendingAttachments.values()]) giveUp();
+    // What has not run has not exited either: `docker run` waits for the next exit while it starts, and the answer to the
+    // start tells it why there is none. Between two runs of a policy nobody else would tell.
+    if (restarting) this.#notify(container, { exitCode, error: text });
     if (container.hostConfig.AutoRemove) this.onAutoRemove(container);
     if (error instanceof GantryError) return error;
     // 126 and 127 are mistakes in the request; Docker answers 400 for them.
-    const text = `failed to create task for container: ${message}`;
     return exitCode === 126 || exitCode === 127 ? invalid(text, error) : internal(text, error);
   }
 
@@ -145,7 +156,7 @@ export class Lifecycle {
     if (!exit) await this.addon.cgroupRemove(this.launcher.cgroupPath(container));
     await this.addon.removeTree(this.directories.bundle(container.id));
     if (again) this.#scheduleRestart(container, ranFor);
-    else if (container.hostConfig.AutoRemove) this.onAutoRemove(container);
+    else if (container.hostConfig.AutoRemove && !this.#comingBack.has(container)) this.onAutoRemove(container);
   }
 
   #notify(container: Container, exit: ExitStatus): void {
@@ -199,6 +210,7 @@ export class Lifecycle {
    * @throws GantryError not-modified when it does not run
    */
   async stop(container: Container, timeoutSeconds?: number, signal?: string): Promise<void> {
+    await this.#settled(container);
     if (container.state.status === 'restarting') return this.#stopRestarting(container);
     if (!container.running) throw notModified(`container ${container.id} is already stopped`);
     const stopSignal = parseSignal(signal || container.config.StopSignal || 'SIGTERM');
@@ -230,15 +242,24 @@ export class Lifecycle {
     this.store.saveState(container);
   }
 
+  /**
+   * Resolves when the change of state that is under way has ended: a stop that crosses a start would otherwise find
+   * nothing to stop, and leave it running.
+   */
+  async #settled(container: Container): Promise<void> {
+    await container.lock.run(() => Promise.resolve());
+  }
+
   /** @throws GantryError conflict when it does not run */
   async kill(container: Container, signal = 'SIGKILL'): Promise<void> {
     const number = parseSignal(signal || 'SIGKILL');
+    await this.#settled(container);
     if (container.state.status === 'restarting') return this.#stopRestarting(container);
     if (!container.running) {
-      throw conflict(`cannot kill container: ${container.id}: container ${container.id} is not running`);
+      throw conflict(`cannot kill container: ${container.name}: container ${container.id} is not running`);
     }
     const exit = this.nextExit(container);
-    this.#stoppedByUser(container);
+    if (asksToEnd(container, number)) this.#stoppedByUser(container);
     await this.#signal(container, number);
     if (number === 9) await within(exit, killPatience);
   }
@@ -248,39 +269,63 @@ export class Lifecycle {
       await container.shim?.kill(signal);
     } catch (error) {
       // It, or its shim after it, ended by itself in the meantime: what was wanted.
-      const { code, errno } = error as NativeError;
-      if (errno !== ESRCH && code !== 'ECONNRESET') throw error;
+      if (!hasJustEnded(error)) throw error;
     }
     this.events.publish(container, 'kill', { signal: String(signal) });
     // A frozen process takes no signal.
-    if (container.state.status === 'paused') await this.unpause(container);
+    await container.lock.run(async () => {
+      if (container.state.status !== 'paused') return;
+      await this.#thaw(container).catch((error: unknown) => {
+        if (!hasJustEnded(error)) throw error;
+      });
+    });
   }
 
   async restart(container: Container, timeoutSeconds?: number, signal?: string): Promise<void> {
-    if (container.running || container.state.status === 'restarting') {
+    this.#comingBack.add(container);
+    try {
       await this.stop(container, timeoutSeconds, signal).catch((error: unknown) => {
         if (!(error instanceof GantryError && error.kind === 'not-modified')) throw error;
       });
+      await this.start(container);
+    } finally {
+      this.#comingBack.delete(container);
     }
-    await this.start(container);
     this.events.publish(container, 'restart');
   }
 
   async pause(container: Container): Promise<void> {
     await container.lock.run(async () => {
-      if (container.state.status === 'paused') throw conflict(`container ${container.id} is already paused`);
+      if (container.state.status === 'paused') throw conflict(`Container ${container.id} is already paused`);
+      if (container.state.status === 'restarting') throw restarting(container);
       if (!canPause(container.state)) throw conflict(`container ${container.id} is not running`);
-      await this.addon.cgroupFreeze(this.launcher.cgroupPath(container));
+      await this.#freeze(container);
       this.#setStatus(container, 'paused', 'pause');
     });
   }
 
+  async #freeze(container: Container): Promise<void> {
+    try {
+      await this.addon.cgroupFreeze(this.launcher.cgroupPath(container));
+    } catch (error) {
+      // A cgroup that has lost its last process is never reported to be frozen.
+      if (hasJustEnded(error) || hasNoProcess(container.state.pid)) {
+        throw conflict(`container ${container.id} is not running`);
+      }
+      throw error;
+    }
+  }
+
   async unpause(container: Container): Promise<void> {
     await container.lock.run(async () => {
-      if (container.state.status !== 'paused') throw conflict(`container ${container.id} is not paused`);
-      await this.addon.cgroupThaw(this.launcher.cgroupPath(container));
-      this.#setStatus(container, 'running', 'unpause');
+      if (container.state.status !== 'paused') throw conflict(`Container ${container.id} is not paused`);
+      await this.#thaw(container);
     });
+  }
+
+  async #thaw(container: Container): Promise<void> {
+    await this.addon.cgroupThaw(this.launcher.cgroupPath(container));
+    this.#setStatus(container, 'running', 'unpause');
   }
 
   #setStatus(container: Container, status: 'paused' | 'running', action: string): void {
@@ -291,6 +336,7 @@ export class Lifecycle {
 
   /** Makes sure that it does not run and will not be started again; for removal. */
   async forceStop(container: Container): Promise<void> {
+    await this.#settled(container);
     if (container.state.status === 'restarting') await this.#stopRestarting(container);
     if (container.running) await this.kill(container);
   }
@@ -302,14 +348,16 @@ export class Lifecycle {
   }
 }
 
-/** Whether the promise settles within so many milliseconds. */
-async function within(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  if (milliseconds === Infinity) return promise.then(() => true);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => (timer = setTimeout(resolve, milliseconds, false)));
+/** Whether the process has ended, even if nobody has waited for it yet. */
+function hasNoProcess(pid: number): boolean {
   try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
+    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return true;
   }
+}
+
+/** A container that has named its stop signal is told other things by other signals, and its restart policy stays in force. */
+function asksToEnd({ config }: Container, signal: number): boolean {
+  return signal === 9 || !config.StopSignal || parseSignal(config.StopSignal) === signal;
 }

@@ -40,9 +40,7 @@ export class Logs {
     const path = this.directories.log(container.id);
     const changes = options.follow && container.running ? new Changes(container, path) : undefined;
     const stream = Readable.from(this.#chunks(container, options, path, changes), { objectMode: false });
-    // A generator that waits for a change does not notice that its reader has gone.
-    stream.once('close', () => changes?.close());
-    return stream;
+    return changes ? wakingWhenDestroyed(stream, changes) : stream;
   }
 
   async *#chunks(
@@ -75,6 +73,19 @@ export class Logs {
   }
 }
 
+/**
+ * A stream made of a generator is closed once the generator has returned, and one that waits for a change would not: its
+ * descriptor would stay open for as long as the container says nothing.
+ */
+function wakingWhenDestroyed(stream: Readable, changes: Changes): Readable {
+  const destroy = stream._destroy.bind(stream);
+  stream._destroy = (error, done) => {
+    changes.close();
+    destroy(error, done);
+  };
+  return stream;
+}
+
 function position(reader: LogFileReader, { tail }: LogOptions): void {
   if (tail === undefined) reader.openOldest();
   else reader.openTail(tail);
@@ -96,22 +107,26 @@ type Encoder = (entries: LogEntry[], options: LogOptions, details: string) => Bu
 const lineOf = ({ log, time }: LogEntry, options: LogOptions, details: string): string =>
   (options.timestamps ? `${time} ` : '') + details + log;
 
-/** The labels and variables that the log's options ask for, "a=1,b=2". */
+/** The labels, variables and tag that the log's options ask for, "a=1,b=2". */
 function detailsOf({ config, hostConfig }: Container): string {
-  const options = hostConfig.LogConfig?.Config ?? {};
-  const variables = new Map(
-    (config.Env ?? []).map((entry) => [entry.split('=', 1)[0]!, entry.slice(entry.indexOf('=') + 1)]),
-  );
-  const wanted = (list: string | undefined): string[] => (list ?? '').split(',').filter(Boolean);
+  const { labels, env, tag, ...options } = hostConfig.LogConfig?.Config ?? {};
+  const variables = (config.Env ?? []).map((entry): [string, string] => {
+    const [name = ''] = entry.split('=', 1);
+    return [name, entry.slice(name.length + 1)];
+  });
   const pairs = [
-    ...wanted(options['labels']).map((name) => [name, config.Labels?.[name]] as const),
-    ...wanted(options['env']).map((name) => [name, variables.get(name)] as const),
-  ].filter((pair): pair is readonly [string, string] => pair[1] !== undefined);
-  return pairs
+    ...Object.entries(config.Labels ?? {}).filter(([name]) => isWanted(name, labels, options['labels-regex'])),
+    ...variables.filter(([name]) => isWanted(name, env, options['env-regex'])),
+    ...(tag ? [['tag', tag] as const] : []),
+  ];
+  return [...new Map(pairs)]
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .map((pair) => pair.map(encodeURIComponent).join('='))
     .join(',');
 }
+
+const isWanted = (name: string, list: string | undefined, pattern: string | undefined): boolean =>
+  (list ?? '').split(',').includes(name) || (pattern ? new RegExp(pattern).test(name) : false);
 
 const encodeRaw: Encoder = (entries, options, details) =>
   Buffer.from(entries.map((entry) => lineOf(entry, options, details)).join(''));
@@ -170,7 +185,9 @@ class Changes {
     this.#pending = false;
   }
 
+  /** For a follower that waits, this is the last change. */
   close(): void {
+    this.ended = true;
     this.#watcher?.close();
     clearInterval(this.#timer);
     this.container.exitWaiters.delete(this.#exited);

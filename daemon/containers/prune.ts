@@ -1,3 +1,4 @@
+import { GantryError } from '../errors.js';
 import type { Container } from './container.js';
 import type { Filters } from '../http/filters.js';
 import type { Removal } from './removal.js';
@@ -20,7 +21,13 @@ export async function pruneContainers(
     if (until !== undefined && Date.parse(container.created) > until) continue;
     if (!filters.labels(container.config.Labels)) continue;
     const size = await sizeOf(container);
-    await removal.remove(container);
+    try {
+      await removal.remove(container);
+    } catch (error) {
+      // Started, or removed by somebody else, since it was looked at.
+      if (error instanceof GantryError && error.kind === 'conflict') continue;
+      throw error;
+    }
     deleted.push(container.id);
     reclaimed += size;
   }

@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { conflict } from '../errors.js';
+import { conflict, GantryError } from '../errors.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ContainerStore } from '../store/containers.js';
 import type { Container } from './container.js';
@@ -7,6 +7,7 @@ import type { ContainerDirectories } from './directories.js';
 import type { ContainerEvents } from './events.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { ContainerRegistry } from './registry.js';
+import { isActive } from './state.js';
 
 /** What a removal needs from the volumes. */
 export interface VolumeRemoval {
@@ -25,6 +26,8 @@ export class Removal {
     readonly lifecycle: Lifecycle,
     readonly volumes: VolumeRemoval,
     readonly events: ContainerEvents,
+    /** Forgets what others keep about the container. */
+    readonly onRemoved: (container: Container) => void,
     /** Frees what only this container kept of its image. */
     readonly releaseImage: () => void,
     readonly logger: FastifyBaseLogger,
@@ -32,7 +35,9 @@ export class Removal {
     lifecycle.onAutoRemove = (container) => {
       // Not awaited: the caller holds the container's lock.
       this.remove(container, { volumes: true }).catch((error: unknown) => {
-        this.logger.error({ error, container: container.id }, 'could not remove a container that ended');
+        // Somebody else removes it, or has started it again: then its next end removes it.
+        if (error instanceof GantryError && error.kind === 'conflict') return;
+        this.logger.error({ err: error, container: container.id }, 'could not remove a container that ended');
       });
     };
   }
@@ -46,20 +51,27 @@ export class Removal {
     if (container.state.status === 'removing') {
       throw conflict(`removal of container ${container.id} is already in progress`);
     }
+    if (!options.force) this.#refuseRunning(container);
+    while (!(await this.#tryRemove(container, options)));
+  }
+
+  /** @returns false when a start came between the end of the container and its removal, which force means to end, too */
+  async #tryRemove(container: Container, options: { force?: boolean; volumes?: boolean }): Promise<boolean> {
     if (options.force) await this.lifecycle.forceStop(container);
-    else this.#refuseRunning(container);
-    await container.lock.run(async () => {
+    return container.lock.run(async () => {
       // Another removal (--rm, or a second client) was faster: the container is as wanted.
-      if (this.registry.find(container.id) !== container) return;
+      if (this.registry.find(container.id) !== container) return true;
+      if (options.force && isActive(container.state)) return false;
       this.#refuseRunning(container);
       await this.#delete(container, options.volumes ?? false);
+      return true;
     });
   }
 
   #refuseRunning(container: Container): void {
     const { status } = container.state;
     const problem = (state: string, what: string): Error =>
-      conflict(`cannot remove container "/${container.name}": container is ${state}: ${what}`);
+      conflict(`cannot remove container "${container.name}": container is ${state}: ${what}`);
     if (status === 'paused')
       throw problem('paused', 'unpause and then stop the container before removing or force remove');
     if (status === 'running') throw problem('running', 'stop the container before removing or force remove');
@@ -71,13 +83,29 @@ export class Removal {
     container.state.status = 'removing';
     this.lifecycle.forget(container);
     this.store.delete(container.id);
-    await this.addon.removeTree(this.directories.data(container.id));
+    try {
+      await this.addon.removeTree(this.directories.data(container.id));
+    } catch (error) {
+      // It is still there, cannot be started, and can be removed once what is in the way has gone.
+      container.state.status = 'dead';
+      throw error;
+    }
     this.registry.remove(container);
+    this.onRemoved(container);
     if (volumes) await this.#removeVolumes(container);
     this.releaseImage();
     this.events.publish(container, 'destroy');
-    for (const resolve of container.removalWaiters) resolve({ exitCode: container.state.exitCode });
-    container.removalWaiters.clear();
+    this.#release(container);
+  }
+
+  /** Lets go whoever waits for something that will not happen any more. */
+  #release(container: Container): void {
+    for (const giveUp of [...container.pendingAttachments.values()]) giveUp();
+    const { exitCode } = container.state;
+    for (const waiters of [container.removalWaiters, container.exitWaiters]) {
+      for (const resolve of [...waiters]) resolve({ exitCode });
+      waiters.clear();
+    }
   }
 
   async #removeVolumes(container: Container): Promise<void> {

@@ -37,6 +37,8 @@ export function createdState(): ContainerState {
 }
 
 export const isRunning = (state: ContainerState): boolean => state.status === 'running' || state.status === 'paused';
+/** Runs, or is about to run again. */
+export const isActive = (state: ContainerState): boolean => isRunning(state) || state.status === 'restarting';
 export const canStart = (state: ContainerState): boolean =>
   state.status === 'created' || state.status === 'exited' || state.status === 'restarting';
 export const canPause = (state: ContainerState): boolean => state.status === 'running';

@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Addon, CgroupStats, InterfaceStats } from '../runtime/addon.js';
 import type { Container } from './container.js';
+import { hasJustEnded } from './just-ended.js';
 import type { Launcher } from './launch.js';
 import { timestamp } from './timestamp.js';
 
@@ -21,6 +22,15 @@ export class Statistics {
   /** One sample, with nothing to compare it to. */
   async sample(container: Container, previous?: StatsSample): Promise<StatsSample> {
     if (!container.running) return emptySample(container);
+    try {
+      return await this.#measure(container, previous);
+    } catch (error) {
+      if (hasJustEnded(error)) return emptySample(container);
+      throw error;
+    }
+  }
+
+  async #measure(container: Container, previous: StatsSample | undefined): Promise<StatsSample> {
     const systemUsage = systemCpuNanoseconds();
     const [stats, interfaces] = await Promise.all([
       this.addon.cgroupStats(this.launcher.cgroupPath(container)),

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { conflict, invalid } from '../errors.js';
 import type { Addon } from '../runtime/addon.js';
-import type { Container } from './container.js';
+import { type Container, restarting } from './container.js';
 import type { Launcher } from './launch.js';
 
 const run = promisify(execFile);
@@ -19,8 +19,8 @@ export async function listProcesses(
   container: Container,
   psArguments: string,
 ): Promise<ProcessList> {
+  if (container.state.status === 'restarting') throw restarting(container);
   if (!container.running) throw conflict(`container ${container.id} is not running`);
-  if (container.state.status === 'restarting') throw conflict(`container ${container.id} is restarting`);
   const args = (psArguments || '-ef').split(/\s+/).filter(Boolean);
   // A tag of its own for the pid column would be taken for the column itself.
   if (args.some((arg) => /pid=(?!PID)/i.test(arg))) {

@@ -1,4 +1,4 @@
-import { conflict, invalid } from '../errors.js';
+import { conflict, GantryError, invalid, notFound, unsupported } from '../errors.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ContainerStore } from '../store/containers.js';
 import type { Container, HostConfig } from './container.js';
@@ -31,6 +31,7 @@ export class Updates {
     await container.lock.run(async () => {
       if (container.state.status === 'removing')
         throw conflict('Container is marked for removal and cannot be "update".');
+      refuseFixed(changes);
       const merged = completeHostConfig(mergeLimits(container.hostConfig, changes), container.config, this.defaults());
       if (container.running) {
         await this.addon.cgroupUpdate(this.launcher.cgroupPath(container), { ...containerResources(merged, []) });
@@ -44,18 +45,41 @@ export class Updates {
   async rename(container: Container, requested: string): Promise<void> {
     if (!requested) throw invalid('Neither old nor new names may be empty');
     await container.lock.run(async () => {
+      // A removal that was faster has given the name back; it must not be taken again.
+      if (this.registry.find(container.id) !== container) throw notFound(`No such container: ${container.name}`);
       const oldName = container.name;
       if (requested.replace(/^\//, '') === oldName) {
         throw invalid('Renaming a container with the same name as its current name');
       }
-      const name = this.registry.reserveName(requested, container.id);
+      const name = this.#reserve(requested, container.id);
       this.registry.rename(container, name);
       this.registry.releaseName(name);
       this.store.saveRecord(container);
       this.events.publish(container, 'rename', { oldName: `/${oldName}` });
     });
   }
+
+  #reserve(name: string, id: string): string {
+    try {
+      return this.registry.reserveName(name, id);
+    } catch (error) {
+      const { kind, message } = error as GantryError;
+      throw new GantryError(kind, `Error when allocating new name: ${message}`, { cause: error });
+    }
+  }
 }
+
+/** What else the body of an update may name. Docker takes no notice of it; here nothing is ignored. */
+function refuseFixed(changes: HostConfig): void {
+  const fixed = Object.entries(changes).find(([name, value]) => !isUpdatable(name) && !isBlank(value));
+  if (fixed)
+    throw unsupported(`HostConfig.${fixed[0]} is not supported in an update: it is fixed when a container is created`);
+}
+
+const isUpdatable = (name: string): boolean => (updatable as readonly string[]).includes(name);
+
+const isBlank = (value: unknown): boolean =>
+  !value || value === -1 || (typeof value === 'object' && Object.keys(value).length === 0);
 
 /** Zero and absent leave a limit as it is, as in Docker. */
 function mergeLimits(current: HostConfig, changes: HostConfig): HostConfig {

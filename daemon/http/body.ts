@@ -49,7 +49,7 @@ export function readBody(request: IncomingMessage, limits: Limits): Promise<Buff
     const timer = setTimeout(() => finish(bodyTimeout(limits.jsonTimeout)), limits.jsonTimeout);
     const finish = (error?: Error): void => {
       clearTimeout(timer);
-      request.off('data', onData).off('end', onEnd).off('error', finish).off('close', onClose);
+      request.off('data', onData).off('end', onEnd).off('error', onClose).off('close', onClose);
       if (error) {
         request.pause();
         reject(error);
@@ -62,7 +62,7 @@ export function readBody(request: IncomingMessage, limits: Limits): Promise<Buff
     };
     const onEnd = (): void => finish();
     const onClose = (): void => finish(invalid('the connection was closed before the request body was complete'));
-    request.on('data', onData).on('end', onEnd).on('error', finish).on('close', onClose);
+    request.on('data', onData).on('end', onEnd).on('error', onClose).on('close', onClose);
   });
 }
 

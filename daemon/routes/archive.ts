@@ -4,12 +4,19 @@ import type { Container } from '../containers/container.js';
 import { exportContainer } from '../containers/export.js';
 import { type ContainerLayers, fileAccess, type FileAccess } from '../containers/file-access.js';
 import type { Containers } from '../containers/index.js';
+import { within } from '../containers/within.js';
 import { invalid } from '../errors.js';
 import type { Handlers } from '../http/call.js';
+import type { NativeError } from '../runtime/addon.js';
 import { sendUntilGone } from '../http/send-until-gone.js';
 
+/** Milliseconds within which the daemon hears of an exit that a failure has told it of. */
+const exitPatience = 5000;
+/** A container may come and go between one look and the next. */
+const attempts = 5;
+
 /** Reading and writing the files of containers: docker cp, diff and export. */
-export function archiveRoutes({ addon, registry, directories, layerDirectories }: Containers): Handlers {
+export function archiveRoutes({ addon, registry, directories, lifecycle, layerDirectories }: Containers): Handlers {
   const layersOf = ({ id, imageId }: Container): ContainerLayers => ({
     upper: directories.data(id, 'upper'),
     work: directories.data(id, 'work'),
@@ -20,7 +27,15 @@ export function archiveRoutes({ addon, registry, directories, layerDirectories }
   const withFiles = async <Result>(id: string, use: (access: FileAccess) => Promise<Result>): Promise<Result> => {
     const container = registry.get(id);
     const work = async (): Promise<Result> => use(fileAccess(addon, id, container, layersOf(container)));
-    return container.running ? work() : container.lock.run(work);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await (container.running ? work() : container.lock.run(work));
+      } catch (error) {
+        // It ended before its root could be opened: then it is looked at like any other that has stopped.
+        if ((error as NativeError).code !== 'ESRCH' || attempt === attempts) throw error;
+        await within(lifecycle.nextExit(container), exitPatience);
+      }
+    }
   };
 
   return {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Containers } from '../containers/index.js';
+import { parseDetachKeys } from '../containers/detach-keys.js';
 import type { Exec } from '../containers/exec.js';
 import { resolveUser } from '../containers/user-lookup.js';
 import type { Handlers } from '../http/call.js';
@@ -78,7 +79,7 @@ function inspectExec(exec: Exec): Record<string, unknown> {
     OpenStdout: config.AttachStdout ?? false,
     CanRemove: false,
     ContainerID: container.id,
-    DetachKeys: config.DetachKeys ? Buffer.from(config.DetachKeys).toString('base64') : '',
+    DetachKeys: config.DetachKeys ? parseDetachKeys(config.DetachKeys).toString('base64') : '',
     Pid: exec.pid,
   };
 }

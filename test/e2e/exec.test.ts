@@ -105,3 +105,16 @@ test('twenty at once all give their own answer', async () => {
   );
   expect(results.map(({ code, stdout }) => [code, stdout])).toEqual(numbers.map((n) => [n, `number ${n}\n`]));
 });
+
+test('an exec goes with its container, and is as likely to be killed for memory', async () => {
+  await engine.docker.ok('run', '-d', '--name', 'scored', '--oom-score-adj', '321', 'busybox', 'sleep', '300');
+  expect(await exec('scored', 'cat', '/proc/self/oom_score_adj')).toBe('321');
+  const { Id } = await engine.client.json<{ Id: string }>('POST', '/containers/scored/exec', {
+    Cmd: ['true'],
+    DetachKeys: 'ctrl-a,b',
+  });
+  const { DetachKeys } = await engine.client.json<{ DetachKeys: string }>('GET', `/exec/${Id}/json`);
+  expect(Buffer.from(DetachKeys, 'base64')).toEqual(Buffer.from([1, 'b'.charCodeAt(0)]));
+  await engine.docker.ok('rm', '-f', 'scored');
+  expect((await engine.client.send('GET', `/exec/${Id}/json`)).status).toBe(404);
+});

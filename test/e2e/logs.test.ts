@@ -88,6 +88,22 @@ test('--details shows the labels and variables that were asked for', async () =>
   expect(await engine.docker.ok('logs', '--details', 'talker')).toBe('colour=red line');
 });
 
+test('--details shows what a pattern selects, and the tag', async () => {
+  const options = ['labels-regex=^col', 'env-regex=^SHAPE$', 'tag=mark'].flatMap((option) => ['--log-opt', option]);
+  await finished('echo line', '--label', 'colour=red', '--label', 'size=5', '-e', 'SHAPE=round', ...options);
+  expect(await engine.docker.ok('logs', '--details', 'talker')).toBe('SHAPE=round,colour=red,tag=mark line');
+});
+
+test.each([
+  ['mode=sometimes', /logging mode not supported: sometimes/],
+  ['compress=true', /log opt 'compress' is not supported/],
+  ['tag={{.Name}}', /template in log opt 'tag' is not supported/],
+  ['labels-regex=(', /invalid regular expression/],
+  ['colour=red', /unknown log opt 'colour' for json-file log driver/],
+])('--log-opt %s is refused', async (option, reason) => {
+  expect(await engine.docker.fails('create', '--log-opt', option, 'busybox')).toMatch(reason);
+});
+
 test('a line without an end, a very long one and odd bytes come back unchanged', async () => {
   const script = 'head -c 100000 /dev/zero | tr "\\0" x; echo; printf "caf\\303\\251 \\001\\n"; printf tail';
   await finished(script);

@@ -171,3 +171,17 @@ test('--shm-size is the size of /dev/shm', async () => {
 test('--oom-score-adj is set', async () => {
   expect(await sh('cat /proc/self/oom_score_adj', '--oom-score-adj', '321')).toBe('321');
 });
+
+test.each([
+  { Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 2 }] },
+  { Init: true },
+  { CgroupParent: '/other' },
+  { DeviceCgroupRules: ['c 1:3 rwm'] },
+])('an update of %j is refused by name, and what is blank is no update', async (change) => {
+  await engine.docker.ok('create', '--name', 'box', 'busybox');
+  const [name = ''] = Object.keys(change);
+  const { status, body } = await engine.client.send('POST', '/containers/box/update', change);
+  expect([status, body.toString()]).toEqual([501, expect.stringContaining(`HostConfig.${name} is not supported`)]);
+  const blank = { CpuShares: 512, Ulimits: [], CgroupParent: '', Devices: null, MemorySwappiness: -1 };
+  expect((await engine.client.send('POST', '/containers/box/update', blank)).status).toBe(200);
+});

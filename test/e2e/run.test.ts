@@ -20,6 +20,9 @@ describe('docker run: exit codes', () => {
     const { code, stderr } = await engine.docker.run(['run', '--rm', 'busybox', 'no-such-command']);
     expect(code).toBe(127);
     expect(stderr).toMatch(/no-such-command.*(executable file not found in \$PATH|no such file or directory)/is);
+    expect(stderr).not.toContain('Error waiting for container');
+    const kept = await engine.docker.run(['run', '--name', 'kept', 'busybox', 'no-such-command']);
+    expect([kept.code, kept.stderr]).toEqual([127, stderr]);
   });
 
   test('an absolute path that does not exist is 127', async () => {

@@ -112,11 +112,34 @@ describe('health checks', () => {
     await eventually(health, (status) => status === 'unhealthy');
     expect(
       await inspect('box', '{{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}'),
-    ).toMatch(/^-1 .*exceeded timeout/i);
+    ).toBe('-1 Health check exceeded timeout (300ms)');
     await eventually(
       () => engine.docker.ok('exec', 'box', 'sh', '-c', 'ps | grep -c "[s]leep 60" || true'),
       (count) => Number(count) <= 1,
     );
+  });
+
+  test('what a check leaves behind does not hold it up', async () => {
+    await start('sleep 30 & echo said', '--health-timeout', '300ms', '--health-retries', '2');
+    await eventually(health, (status) => status === 'unhealthy');
+    expect(await inspect('box', '{{(index .State.Health.Log 1).Output}}')).toBe(
+      'Health check exceeded timeout (300ms): said\n',
+    );
+  });
+
+  test('a container that has been stopped is not healthy; its last checks can still be seen after a new start', async () => {
+    await start('echo fine');
+    await eventually(health, (status) => status === 'healthy');
+    await engine.docker.ok('stop', '-t', '0', 'box');
+    expect(await health()).toBe('unhealthy');
+    await engine.docker.ok('start', 'box');
+    expect(await inspect('box', '{{(index .State.Health.Log 0).Output}}')).toContain('fine');
+  });
+
+  test('stopped before its first check it is not healthy either', async () => {
+    await start('true', '--health-interval', '1h');
+    await engine.docker.ok('stop', '-t', '0', 'box');
+    expect(await health()).toBe('unhealthy');
   });
 
   test('events tell when it changes', async () => {

@@ -57,13 +57,13 @@ std::unique_ptr<ContainerProcess> NativeRuntime::create(json spec, const Stdio& 
 }
 
 std::unique_ptr<ContainerProcess> NativeRuntime::exec(json process, const ContainerProcess& init, const Stdio& stdio) {
-  default_oom_score(process);
   LaunchOptions options;
   options.cgroup_path = config_.cgroup_path;
   options.seccomp_filter = config_.seccomp_filter;
   options.stdio = stdio;
   // Not kept in memory: an exec is rare, and the spec is most of what the shim would hold.
   json spec = read_json_file("config.json");
+  default_oom_score(spec["process"]);
   return std::make_unique<NativeProcess>(create_exec(spec, process, init.pid(), init.pidfd(), options));
 }
 
