@@ -12,9 +12,15 @@ import type { Lifecycle } from './lifecycle.js';
 import type { ContainerRegistry } from './registry.js';
 import { shouldStartWithDaemon } from './restart-policy.js';
 import { isRunning } from './state.js';
+import { within } from './within.js';
+
+/** Milliseconds that the start of the daemon waits for shims. One may be stopped, or wait for a disk. */
+const shimPatience = 3000;
 
 /** Makes SQLite and the world agree after the daemon was away: shims that run on, exits that nobody saw, garbage. */
 export class Reconciliation {
+  readonly #open = new Set<string>();
+
   constructor(
     readonly addon: Addon,
     readonly shims: Shims,
@@ -35,17 +41,27 @@ export class Reconciliation {
   /** Finds the shims, takes in what happened while nobody looked, and removes what no container owns. */
   async run(): Promise<void> {
     const bundles = new Set(list(join(this.directories.execRoot, 'containers')));
-    await Promise.all(
-      this.registry.all().map((container) =>
-        container.lock
-          .run(() => this.#reconcile(container, bundles.has(container.id)))
-          .catch((error: unknown) => {
-            this.logger.error({ error, container: container.id }, 'could not reconcile a container');
-          }),
-      ),
-    );
+    const all = Promise.all(this.registry.all().map((container) => this.#settle(container, bundles.has(container.id))));
+    if (!(await within(all, shimPatience))) {
+      this.logger.warn({ containers: [...this.#open] }, 'shims do not answer; what is asked of their containers waits');
+    }
     await this.#collectGarbage(bundles);
     this.#startByPolicy();
+  }
+
+  /** Whether it is not known yet what became of a container while the daemon was away. */
+  isOpen(id: string): boolean {
+    return this.#open.has(id);
+  }
+
+  async #settle(container: Container, hasBundle: boolean): Promise<void> {
+    this.#open.add(container.id);
+    try {
+      await container.lock.run(() => this.#reconcile(container, hasBundle));
+    } catch (error) {
+      this.logger.error({ err: error, container: container.id }, 'could not reconcile a container');
+    }
+    this.#open.delete(container.id);
   }
 
   async #reconcile(container: Container, hasBundle: boolean): Promise<void> {
@@ -60,6 +76,7 @@ export class Reconciliation {
           startedAt: actual.startedAt,
         });
         this.store.saveState(container);
+        container.previousShim = this.shims.endOf(state.shimPid, client);
         this.lifecycle.adopt(container, client);
         return;
       }
@@ -84,7 +101,7 @@ export class Reconciliation {
 
   async #collectGarbage(bundles: ReadonlySet<string>): Promise<void> {
     const owned = (id: string): boolean => this.registry.find(id) !== undefined;
-    const running = (id: string): boolean => this.registry.find(id)?.running ?? false;
+    const running = (id: string): boolean => this.isOpen(id) || (this.registry.find(id)?.running ?? false);
     for (const id of bundles) if (!running(id)) await this.addon.removeTree(this.directories.bundle(id));
     for (const id of list(join(this.directories.dataRoot, 'containers'))) {
       if (!owned(id)) await this.addon.removeTree(this.directories.data(id));
@@ -97,6 +114,7 @@ export class Reconciliation {
   #startByPolicy(): void {
     for (const container of this.registry.all()) {
       const { state, hostConfig } = container;
+      if (this.isOpen(container.id)) continue;
       const restarting = state.status === 'restarting' || state.status === 'exited';
       if (restarting && shouldStartWithDaemon(hostConfig.RestartPolicy, state))
         this.lifecycle.resumeRestarts(container);

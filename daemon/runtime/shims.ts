@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Addon } from './addon.js';
 import { ShimClient } from './shim-client.js';
@@ -23,8 +24,12 @@ export class Shims {
       ...(networkNamespace !== undefined && { networkNamespace }),
     });
     const client = ShimClient.fromDescriptor(control, bundle);
-    const ended = new Promise<void>((resolve) => client.once('close', () => this.#reap(pid, resolve)));
-    return { pid, client, ended };
+    return { pid, client, ended: this.endOf(pid, client) };
+  }
+
+  /** Resolves when the shim has ended, and with it its mounts: a moment after it has closed its sockets. */
+  endOf(pid: number, client: ShimClient): Promise<void> {
+    return new Promise((resolve) => client.once('close', () => this.#awaitEnd(pid, resolve)));
   }
 
   /** @throws Error when no shim listens there */
@@ -32,17 +37,18 @@ export class Shims {
     return ShimClient.connect(bundle);
   }
 
-  /** The shim closes its sockets a moment before it ends, and its end may wait for the disk. */
-  #reap(pid: number, done: () => void, delay = 2): void {
-    this.addon.reap(pid);
-    if (isAlive(pid)) setTimeout(() => this.#reap(pid, done, Math.min(delay * 2, 1000)), delay);
+  /** Its end may wait for the disk. */
+  #awaitEnd(pid: number, done: () => void, delay = 2): void {
+    if (pid > 0) this.addon.reap(pid);
+    if (isShim(pid)) setTimeout(() => this.#awaitEnd(pid, done, Math.min(delay * 2, 1000)), delay);
     else done();
   }
 }
 
-function isAlive(pid: number): boolean {
+/** The id may be another process's by now. A process that has ended, reaped or not, has no executable any more. */
+function isShim(pid: number): boolean {
   try {
-    return process.kill(pid, 0);
+    return readlinkSync(`/proc/${pid}/exe`).startsWith('/memfd:gantry-shim');
   } catch {
     return false;
   }

@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import { inParallel } from '../bench/engine.js';
+import { parentOf } from '../support/processes.js';
 import { CrashEngine } from './crash-engine.js';
 
 const CONTAINERS = 200;
@@ -34,4 +35,31 @@ test(`with ${CONTAINERS} running containers GET /info answers within a second of
   expect(Math.min(...times)).toBeLessThan(ANSWERS_WITHIN_MS);
   for (const name of names) expect([name, (await engine.state(name)).Status]).toEqual([name, 'running']);
   await inParallel(8, names, (name) => engine.remove(name));
+});
+
+test('a shim that does not answer holds up its own container alone', async () => {
+  for (const name of ['stuck', 'other']) await engine.run(name, 'exec sleep 3600');
+  const shim = parentOf((await engine.state('stuck')).Pid);
+  process.kill(shim, 'SIGSTOP');
+  try {
+    await engine.kill();
+    await engine.daemon.start();
+    expect((await engine.state('other')).Status).toBe('running');
+    await engine.remove('other');
+  } finally {
+    process.kill(shim, 'SIGCONT');
+  }
+  // Once it answers, the container is found as it was.
+  await engine.client.json('POST', '/containers/stuck/stop?t=0');
+  expect((await engine.state('stuck')).ExitCode).toBe(137);
+  await engine.remove('stuck');
+});
+
+test('a container that the daemon found running can be started again at once after it has ended', async () => {
+  await engine.run('again', 'echo run; exec sleep 3600');
+  await engine.kill();
+  await engine.daemon.start();
+  for (let run = 0; run < 3; run++) await engine.client.json('POST', '/containers/again/restart?t=0');
+  expect((await engine.state('again')).Status).toBe('running');
+  await engine.remove('again');
 });

@@ -43,6 +43,12 @@ export function startTime(pid: number): string {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
+/** The process that started a process, or has taken it over. */
+export function parentOf(pid: number): number {
+  const stat = readQuietly(`/proc/${pid}/stat`);
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+}
+
 /** What the descriptors of a process refer to. */
 export function descriptorsOf(pid: number): string[] {
   let names: string[];
