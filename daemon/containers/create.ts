@@ -71,7 +71,8 @@ export class Creation {
     if (config.StopSignal) parseSignal(config.StopSignal);
     validateConfig(config);
     const hostConfig = completeHostConfig(request.hostConfig, config, this.defaults());
-    const networks = this.#endpoints(hostConfig, request.endpoints);
+    this.#requireJoined(hostConfig);
+    const networks = config.NetworkDisabled ? {} : this.#endpoints(hostConfig, request.endpoints);
     const requested = [...requestedMounts(config, hostConfig), ...this.#mountsFrom(hostConfig)];
     checkSources(requested);
 
@@ -121,6 +122,14 @@ export class Creation {
       return {};
     }
     return { [mode]: endpoints[mode] ?? {} };
+  }
+
+  /** Whose namespaces it joins must exist. Not a 404, which clients take for an absent image, and pull it. */
+  #requireJoined({ PidMode = '', IpcMode = '' }: HostConfig): void {
+    for (const mode of [PidMode, IpcMode]) {
+      const [, name] = /^container:(.+)$/.exec(mode) ?? [];
+      if (name && !this.registry.find(name)) throw invalid(`No such container: ${name}`);
+    }
   }
 
   /** Who joins another's network has its name, too. */

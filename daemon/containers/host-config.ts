@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { invalid, unsupported } from '../errors.js';
 import type { ContainerConfig, HostConfig } from './container.js';
 import { containerCapabilities } from './spec/capabilities.js';
@@ -43,6 +44,8 @@ export function completeHostConfig(
   if (defaults.noNewPrivileges && !hostConfig.SecurityOpt?.some((option) => option.startsWith('no-new-privileges'))) {
     hostConfig.SecurityOpt = [...(hostConfig.SecurityOpt ?? []), 'no-new-privileges'];
   }
+  // Clients say "not set" in these ways; Docker shows null.
+  if (requested.MemorySwappiness === -1) hostConfig.MemorySwappiness = null as unknown as number;
   hostConfig.ShmSize = requested.ShmSize || defaults.shmSize;
   hostConfig.RestartPolicy = restartPolicy(requested);
   hostConfig.LogConfig = logConfig(requested, defaults);
@@ -130,15 +133,44 @@ function logConfig(hostConfig: HostConfig, defaults: HostConfigDefaults): NonNul
 }
 
 function validateLogOption(driver: string, name: string, value: string): void {
-  const problem = (text: string): Error => invalid(`${text} for log driver ${driver}`);
-  if (name === 'max-size') {
-    if (parseSize(value) === undefined) throw problem(`invalid value '${value}' of log opt 'max-size'`);
-  } else if (name === 'max-file') {
-    if (!/^[1-9]\d*$/.test(value)) throw problem(`max-file cannot be '${value}': use a number of at least 1`);
-  } else if (!['mode', 'max-buffer-size', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'].includes(name)) {
-    throw problem(`unknown log opt '${name}'`);
-  } else if (name === 'compress') {
-    throw problem("unsupported log opt 'compress'");
+  switch (name) {
+    case 'max-size':
+      if (parseSize(value) === undefined) throw invalid(`invalid value '${value}' of log opt 'max-size'`);
+      return;
+    case 'max-file':
+      if (!/^[1-9]\d*$/.test(value)) throw invalid(`max-file cannot be '${value}': use a number of at least 1`);
+      return;
+    // The supervisor writes to a file and drops nothing, so both modes come to the same.
+    case 'mode':
+      if (value !== 'blocking' && value !== 'non-blocking')
+        throw invalid(`logger: logging mode not supported: ${value}`);
+      return;
+    case 'max-buffer-size':
+      if (parseSize(value) === undefined) throw invalid(`invalid value '${value}' of log opt 'max-buffer-size'`);
+      return;
+    case 'labels':
+    case 'env':
+      return;
+    case 'labels-regex':
+    case 'env-regex':
+      compilePattern(name, value);
+      return;
+    case 'compress':
+      if (value === 'false') return;
+      throw unsupported("log opt 'compress' is not supported: rotated logs of Gantry are not compressed");
+    case 'tag':
+      if (!value.includes('{{')) return;
+      throw unsupported("a template in log opt 'tag' is not supported: use a plain text");
+    default:
+      throw invalid(`unknown log opt '${name}' for ${driver} log driver`);
+  }
+}
+
+function compilePattern(name: string, value: string): void {
+  try {
+    new RegExp(value);
+  } catch (error) {
+    throw invalid(`invalid regular expression '${value}' in log opt '${name}'`, error);
   }
 }
 
@@ -157,6 +189,12 @@ function validate(hostConfig: HostConfig, defaults: HostConfigDefaults): void {
   parseSecurityOptions(hostConfig.SecurityOpt);
   for (const limit of hostConfig.Ulimits ?? []) validateUlimit(limit);
   for (const [name] of Object.entries(hostConfig.Sysctls ?? {})) validateSysctl(name, hostConfig);
+  for (const server of hostConfig.Dns ?? []) {
+    if (isIP(server.replace(/%.*$/, '')) === 0) throw invalid(`bad nameserver address ${server}: unable to parse IP`);
+  }
+  if (Object.keys(hostConfig.Annotations ?? {}).includes('')) {
+    throw invalid('invalid Annotations: the empty string is not permitted as an annotation key');
+  }
   for (const host of hostConfig.ExtraHosts ?? []) {
     if (!/^[^:=]+[:=].+$/.test(host)) throw invalid(`bad format for add-host: "${host}"`);
   }

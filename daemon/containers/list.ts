@@ -23,6 +23,7 @@ export interface ListContext {
   networkId(reference: string): string | undefined;
 }
 
+const healthStatuses = ['none', 'starting', 'healthy', 'unhealthy'];
 const statuses = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
 
 /** Newest first, as Docker lists them. */
@@ -73,12 +74,13 @@ function compile(options: ListOptions, context: ListContext): Predicate {
     return ({ state }) =>
       state.status !== 'created' && state.pid === 0 && values.some((value) => Number(value) === state.exitCode);
   });
-  when(
-    'health',
-    (values) =>
-      ({ health }) =>
-        values.includes(health?.status ?? 'none'),
-  );
+  when('health', (values) => {
+    for (const value of values) {
+      if (!healthStatuses.includes(value))
+        throw invalid(`invalid filter 'health=${value}': use one of ${healthStatuses.join(', ')}`);
+    }
+    return ({ health }) => values.includes(health?.status ?? 'none');
+  });
   when('ancestor', (values) => {
     const images = values.map((value) => context.descendants(value));
     return ({ imageId }) => images.some((ids) => ids.has(imageId));
@@ -105,19 +107,20 @@ function compile(options: ListOptions, context: ListContext): Predicate {
         );
       });
   });
-  when(
-    'expose',
-    (values) =>
-      ({ config }) =>
-        hasPort(Object.keys(config.ExposedPorts ?? {}), values),
-  );
-  when(
-    'publish',
-    (values) =>
-      ({ hostConfig }) =>
-        hasPort(Object.keys(hostConfig.PortBindings ?? {}), values),
-  );
-  when('is-task', (values) => () => values.includes('false'));
+  when('expose', (values) => {
+    const selects = portFilter(values);
+    return ({ config }) => selects(Object.keys(config.ExposedPorts ?? {}));
+  });
+  when('publish', (values) => {
+    const selects = portFilter(values);
+    return ({ hostConfig }) => selects(Object.keys(hostConfig.PortBindings ?? {}));
+  });
+  when('is-task', (values) => {
+    for (const value of values) {
+      if (!/^(true|false|1|0)$/i.test(value)) throw invalid(`invalid filter 'is-task=[${value}]'`);
+    }
+    return () => values.some((value) => /^(false|0)$/i.test(value));
+  });
   when('isolation', (values) => () => values.includes('default'));
   return (container) => predicates.every((predicate) => predicate(container));
 }
@@ -140,16 +143,20 @@ const newerThan =
     created > other.created;
 
 /** "80", "80/tcp", "8000-8080/udp". */
-function hasPort(ports: string[], wanted: string[]): boolean {
-  return wanted.some((value) => {
+function portFilter(wanted: string[]): (ports: string[]) => boolean {
+  const ranges = wanted.map((value) => {
     const match = /^(\d+)(?:-(\d+))?(?:\/(\w+))?$/.exec(value);
     if (!match) throw invalid(`invalid port filter: ${value}`);
     const [, first, last = first, protocol = 'tcp'] = match;
-    return ports.some((port) => {
-      const [number = '', kind = 'tcp'] = port.split('/');
-      return kind === protocol && Number(number) >= Number(first) && Number(number) <= Number(last);
-    });
+    return { first: Number(first), last: Number(last), protocol };
   });
+  return (ports) =>
+    ports.some((port) => {
+      const [number = '', kind = 'tcp'] = port.split('/');
+      return ranges.some(
+        ({ first, last, protocol }) => kind === protocol && Number(number) >= first && Number(number) <= last,
+      );
+    });
 }
 
 /** One element of GET /containers/json, without sizes. */

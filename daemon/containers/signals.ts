@@ -5,13 +5,13 @@ import { invalid } from '../errors.js';
 export function parseSignal(text: string): number {
   if (/^\d+$/.test(text)) {
     const number = Number(text);
-    if (number < 1 || number > 64) throw invalid(`Invalid signal: ${text}`);
+    if (number < 1 || number > 64) throw invalid(`invalid signal: ${text}`);
     return number;
   }
   const name = text.toUpperCase().replace(/^(SIG)?/, 'SIG');
   const realTime = /^SIGRTM(IN|AX)(?:([+-])(\d{1,2}))?$/.exec(name);
   const number = realTime ? realTimeSignal(realTime) : (constants.signals as Record<string, number>)[name];
-  if (number === undefined || number < 1 || number > 64) throw invalid(`Invalid signal: ${text}`);
+  if (number === undefined || number < 1 || number > 64) throw invalid(`invalid signal: ${text}`);
   return number;
 }
 

@@ -73,6 +73,9 @@ describe('ps', () => {
   test('a filter that does not exist is refused by name', async () => {
     expect(await engine.docker.fails('ps', '--filter', 'colour=red')).toMatch(/invalid filter 'colour'/);
     expect(await engine.docker.fails('ps', '--filter', 'status=dancing')).toMatch(/dancing/);
+    expect(await engine.docker.fails('ps', '--filter', 'health=dancing')).toMatch(/dancing/);
+    expect(await engine.docker.fails('ps', '--filter', 'is-task=perhaps')).toMatch(/perhaps/);
+    expect(await engine.docker.fails('ps', '--filter', 'publish=http')).toMatch(/http/);
   });
 
   test('status, command and size read as people expect', async () => {

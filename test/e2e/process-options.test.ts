@@ -247,3 +247,31 @@ describe('command and directory', () => {
     expect(await engine.docker.ok('inspect', '-f', '{{.State.ExitCode}}', id)).toBe('143');
   });
 });
+
+test.each([
+  [['--pid', 'container:nobody'], 'No such container: nobody'],
+  [['--ipc', 'container:nobody'], 'No such container: nobody'],
+  [['--annotation', '=x'], 'empty string is not permitted as an annotation key'],
+])('%j is refused, and not taken for an absent image', async (flags, reason) => {
+  const message = await engine.docker.fails('create', ...flags, 'busybox');
+  expect(message).toContain(reason);
+  expect(message).not.toMatch(/unable to find image/i);
+});
+
+test('a name server that is no address is refused', async () => {
+  const { status, body } = await engine.client.send('POST', '/containers/create', {
+    Image: 'busybox',
+    HostConfig: { Dns: ['nowhere'] },
+  });
+  expect([status, body.toString()]).toEqual([400, expect.stringContaining('nowhere')]);
+});
+
+test('NetworkDisabled gives a network namespace with nothing in it', async () => {
+  await engine.client.json('POST', '/containers/create?name=alone', {
+    Image: 'busybox',
+    Cmd: ['ls', '/sys/class/net'],
+    NetworkDisabled: true,
+  });
+  expect(await engine.docker.ok('start', '-a', 'alone')).toBe('lo');
+  expect(await engine.docker.ok('inspect', '-f', '{{json .NetworkSettings.Networks}}', 'alone')).toBe('{}');
+});

@@ -17,7 +17,7 @@ describe('signals', () => {
     ['RTMAX-1', 63],
   ])('%s is %d', (text, number) => expect(parseSignal(text)).toBe(number));
   test.each(['', 'SIGNONE', '0', '65', 'RTMIN+99'])('%j is refused', (text) => {
-    expect(() => parseSignal(text)).toThrow(`Invalid signal: ${text}`);
+    expect(() => parseSignal(text)).toThrow(`invalid signal: ${text}`);
   });
 });
 
