@@ -220,9 +220,7 @@ export class Lifecycle {
     await this.#signal(container, stopSignal);
     if (!(await within(exit, timeout < 0 ? Infinity : timeout * 1000))) {
       await this.#signal(container, 9);
-      if (!(await within(exit, killPatience))) {
-        throw internal(`tried to kill container ${container.id}, but did not receive an exit event`);
-      }
+      if (!(await within(exit, killPatience))) throw notKilled(container);
     }
     this.events.publish(container, 'stop');
   }
@@ -258,10 +256,14 @@ export class Lifecycle {
     if (!container.running) {
       throw conflict(`cannot kill container: ${container.name}: container ${container.id} is not running`);
     }
+    await this.#kill(container, number);
+  }
+
+  async #kill(container: Container, signal: number): Promise<void> {
     const exit = this.nextExit(container);
-    if (asksToEnd(container, number)) this.#stoppedByUser(container);
-    await this.#signal(container, number);
-    if (number === 9) await within(exit, killPatience);
+    if (asksToEnd(container, signal)) this.#stoppedByUser(container);
+    await this.#signal(container, signal);
+    if (signal === 9 && !(await within(exit, killPatience))) throw notKilled(container);
   }
 
   async #signal(container: Container, signal: number): Promise<void> {
@@ -338,7 +340,7 @@ export class Lifecycle {
   async forceStop(container: Container): Promise<void> {
     await this.#settled(container);
     if (container.state.status === 'restarting') await this.#stopRestarting(container);
-    if (container.running) await this.kill(container);
+    if (container.running) await this.#kill(container, 9);
   }
 
   /** Forgets timers and counts of a removed container. */
@@ -347,6 +349,9 @@ export class Lifecycle {
     this.#backoffs.delete(container.id);
   }
 }
+
+const notKilled = ({ id }: Container): GantryError =>
+  internal(`tried to kill container ${id}, but did not receive an exit event`);
 
 /** Whether the process has ended, even if nobody has waited for it yet. */
 function hasNoProcess(pid: number): boolean {

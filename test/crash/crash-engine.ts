@@ -1,6 +1,10 @@
 import { seedBusybox } from '../support/busybox-image.js';
 import { DaemonProcess } from '../support/daemon-process.js';
+import { SLOWNESS } from '../support/slowness.js';
 import { demultiplex, RawHttpClient } from '../support/raw-http.js';
+
+/** Nothing that these tests ask for takes longer: a call that hangs is to be named, not to use up the time of the test. */
+const ANSWERS_WITHIN_MS = 30_000 * SLOWNESS;
 
 interface InspectedState {
   Status: string;
@@ -13,7 +17,7 @@ interface InspectedState {
 /** A daemon that is killed and started again, and the few calls that the crash tests make. */
 export class CrashEngine {
   readonly daemon = new DaemonProcess();
-  client = new RawHttpClient(this.daemon.socketPath);
+  client = this.#connect();
 
   async start(): Promise<void> {
     await this.daemon.start();
@@ -24,7 +28,11 @@ export class CrashEngine {
   async kill(): Promise<void> {
     await this.daemon.kill();
     this.client.close();
-    this.client = new RawHttpClient(this.daemon.socketPath);
+    this.client = this.#connect();
+  }
+
+  #connect(): RawHttpClient {
+    return new RawHttpClient(this.daemon.socketPath, ANSWERS_WITHIN_MS);
   }
 
   async create(name: string, script: string, hostConfig: object = {}): Promise<void> {

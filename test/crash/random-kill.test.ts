@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { join } from 'node:path';
+import { inParallel } from '../bench/engine.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expectHostAsItWas, takeSnapshot, type HostSnapshot } from '../support/host-snapshot.js';
 import { startTime } from '../support/processes.js';
@@ -78,23 +79,24 @@ async function expectUnnoticed(writers: Map<string, string>): Promise<void> {
 
 /** What the daemon had answered is so. */
 async function expectAsAnswered(churn: Churn): Promise<void> {
-  for (const [name, code] of churn.mortals) {
+  await inParallel(8, [...churn.mortals], async ([name, code]) => {
     expect([name, await engine.wait(name)]).toEqual([name, code]);
     expect([name, (await engine.state(name)).ExitCode]).toEqual([name, code]);
-  }
+  });
   for (const name of churn.created) expect([name, (await engine.state(name)).Status]).toEqual([name, 'created']);
-  for (const name of churn.removed) expect([name, await engine.exists(name)]).toEqual([name, false]);
+  const listed = new Set(await engine.names());
+  expect([...churn.removed].filter((name) => listed.has(name))).toEqual([]);
 }
 
 /** Whatever was under way: a container that exists can be inspected and removed, and its name is free again. */
 async function expectConsistent(churn: Churn): Promise<void> {
   const listed = new Set(await engine.names());
-  for (const name of churn.names) {
+  await inParallel(8, [...churn.names], async (name) => {
     expect([name, await engine.exists(name)]).toEqual([name, listed.has(name)]);
     await engine.remove(name);
     await engine.create(name, 'true');
     await engine.remove(name);
-  }
+  });
   expect((await engine.names()).sort()).toEqual(WRITERS);
 }
 

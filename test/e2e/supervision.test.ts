@@ -53,6 +53,18 @@ describe('restart policies', () => {
     expect(await inspect('box', '{{.State.Running}}')).toBe('false');
   });
 
+  test('a signal that is not the stop signal leaves the policy in force', async () => {
+    const script = 'trap "exit 3" HUP; touch /ready; while :; do sleep 0.1; done';
+    const flags = ['--restart', 'unless-stopped', '--stop-signal', 'USR1'];
+    await engine.docker.ok('run', '-d', '--name', 'box', ...flags, 'busybox', 'sh', '-c', script);
+    await engine.docker.ok('exec', 'box', 'sh', '-c', 'until test -e /ready; do usleep 10000; done');
+    await engine.docker.ok('kill', '-s', 'HUP', 'box');
+    await eventually(
+      () => inspect('box', '{{.State.Running}} {{.RestartCount}}'),
+      (state) => state === 'true 1',
+    );
+  });
+
   test('a container between two starts can be removed', async () => {
     await start('always', 'exit 1');
     await eventually(

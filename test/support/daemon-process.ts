@@ -100,7 +100,7 @@ export class DaemonProcess implements Instance {
   }
 
   async #untilItAnswers(): Promise<void> {
-    const client = new RawHttpClient(this.socketPath);
+    const client = new RawHttpClient(this.socketPath, STARTS_WITHIN_MS);
     const deadline = Date.now() + STARTS_WITHIN_MS;
     try {
       for (;;) {

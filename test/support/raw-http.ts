@@ -14,7 +14,11 @@ export interface RawResponse {
 export class RawHttpClient {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
-  constructor(readonly socketPath: string) {}
+  /** @param patience milliseconds of silence after which a request is given up and named; without it, it may take for ever */
+  constructor(
+    readonly socketPath: string,
+    private readonly patience = 0,
+  ) {}
 
   /** Sends a request and collects the whole response, whatever its status. */
   send(
@@ -34,6 +38,10 @@ export class RawHttpClient {
         );
       });
       outgoing.on('error', reject);
+      if (this.patience > 0) {
+        const silence = new Error(`${method} ${path}: no answer within ${this.patience} ms`);
+        outgoing.setTimeout(this.patience, () => outgoing.destroy(silence));
+      }
       outgoing.end(payload);
     });
   }
