@@ -38,8 +38,7 @@ Napi::Value spread_subdirectories_sync(const Napi::CallbackInfo& info) {
 
 void init_files(Napi::Env env, Napi::Object exports) {
   exports.Set("diskUsage", Napi::Function::New(env, disk_usage_async, "diskUsage"));
-  exports.Set("spreadSubdirectories",
-              Napi::Function::New(env, spread_subdirectories_sync, "spreadSubdirectories"));
+  exports.Set("spreadSubdirectories", Napi::Function::New(env, spread_subdirectories_sync, "spreadSubdirectories"));
   exports.Set("removeTree", Napi::Function::New(env, remove_tree_async, "removeTree"));
 }
 
