@@ -252,8 +252,18 @@ export class Lifecycle {
       if (errno !== ESRCH && code !== 'ECONNRESET') throw error;
     }
     this.events.publish(container, 'kill', { signal: String(signal) });
-    // A frozen process takes no signal.
-    if (container.state.status === 'paused') await this.unpause(container);
+    if (container.state.status === 'paused') await this.#thawFor(container);
+  }
+
+  /** A frozen process takes no signal but, on cgroup v2, SIGKILL; what has ended of it meanwhile needs no thawing. */
+  async #thawFor(container: Container): Promise<void> {
+    try {
+      await this.unpause(container);
+    } catch (error) {
+      const { code } = error as NativeError;
+      const ended = error instanceof GantryError && error.kind === 'conflict';
+      if (!ended && code !== 'ENOENT' && code !== 'ENODEV') throw error;
+    }
   }
 
   async restart(container: Container, timeoutSeconds?: number, signal?: string): Promise<void> {
