@@ -49,6 +49,19 @@ export interface Engine {
 /** Where a build puts the shim, relative to the compiled daemon. */
 const shimPath = join(import.meta.dirname, '..', 'addon', 'gantry-shim');
 
+/** Where trees come and go: each is to have its own part of the disk. What is only a matter of speed stops nothing. */
+function spreadOverDisk(addon: Addon, dataRoot: string, logger: FastifyBaseLogger): void {
+  for (const name of ['containers', 'tmp/images']) {
+    const directory = join(dataRoot, name);
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      addon.spreadSubdirectories(directory);
+    } catch (error) {
+      logger.warn({ err: error }, 'cannot spread directories over the disk');
+    }
+  }
+}
+
 /** Makes the nouns over an open database; nothing runs yet. */
 export function createEngine(config: Config, addon: Addon, database: Database, logger: FastifyBaseLogger): Engine {
   if (config.usernsRemap) throw new Error('userns-remap is not supported yet: remove it from the configuration');
@@ -56,6 +69,7 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
   for (const directory of [dataRoot, execRoot]) mkdirSync(directory, { recursive: true, mode: 0o711 });
   const host = addon.hostInfo();
   const directories = new ContainerDirectories(dataRoot, execRoot);
+  spreadOverDisk(addon, dataRoot, logger);
   const registry = new ContainerRegistry();
   const events = new Events(new EventStore(database));
   const containerEvents = new ContainerEvents(events);

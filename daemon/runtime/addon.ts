@@ -189,6 +189,8 @@ export interface Addon {
   diskUsage(path: string): Promise<number>;
   /** Removes a tree without following links or crossing mounts; absence is fine. */
   removeTree(path: string): Promise<void>;
+  /** Tells ext4 to keep apart what lies in the directories that are made in this one. Elsewhere it does nothing. */
+  spreadSubdirectories(path: string): void;
   /** A pipe whose ends are close-on-exec: [read, write]. */
   pipe(): [number, number];
 }

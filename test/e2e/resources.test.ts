@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { eventually } from '../support/eventually.js';
 import { useEngine } from '../support/test-engine.js';
 
@@ -86,6 +86,27 @@ test('--cpuset-cpus is what the process sees', async () => {
   expect(await sh("awk '/Cpus_allowed_list/{print $2}' /proc/self/status", '--cpuset-cpus', '0')).toBe('0');
   expect(await engine.docker.fails('run', '--rm', '--cpuset-cpus', '4000', 'busybox', 'true')).toMatch(
     /Requested CPUs are not available/,
+  );
+});
+
+test('throttles of a block device stand in the files of the container', async () => {
+  const name = readdirSync('/sys/block').find((entry) => existsSync(`/dev/${entry}`));
+  if (name === undefined) return; // nothing to throttle on this machine
+  const number = readFileSync(`/sys/block/${name}/dev`, 'utf8').trim();
+  const script =
+    'cd /sys/fs/cgroup; cat io.max 2>/dev/null || ' +
+    'for f in read_bps write_bps read_iops write_iops; do cat blkio/blkio.throttle.${f}_device; done';
+  const flags = ['read-bps', 'write-bps', 'read-iops', 'write-iops'].map(
+    (kind, index) => `--device-${kind}=/dev/${name}:${1024 * 1024 + 4096 * index}`,
+  );
+  const shown = await engine.docker.ok('run', '--rm', ...flags, 'busybox', 'sh', '-c', script);
+  const [rbps, wbps, riops, wiops] = [1048576, 1052672, 1056768, 1060864];
+  expect([
+    `${number} rbps=${rbps} wbps=${wbps} riops=${riops} wiops=${wiops}`,
+    [rbps, wbps, riops, wiops].map((rate) => `${number} ${rate}`).join('\n'),
+  ]).toContain(shown);
+  expect(await engine.docker.fails('run', '--rm', '--device-read-bps', '/dev/null:1mb', 'busybox', 'true')).toContain(
+    '/dev/null',
   );
 });
 

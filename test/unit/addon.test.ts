@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -35,6 +36,21 @@ async function until(condition: () => boolean): Promise<void> {
   for (let i = 0; i < 500 && !condition(); i++) await sleep(10);
   expect(condition()).toBe(true);
 }
+
+test('spreadSubdirectories sets the flag of ext4, and does nothing elsewhere', () => {
+  // Where containers are tested: on a real file system, which /tmp need not be.
+  const onDisk = mkdtempSync(join(process.env['GANTRY_TEST_ROOT'] ?? '/var/tmp', 'gantry-addon-'));
+  try {
+    addon.spreadSubdirectories(onDisk);
+    addon.spreadSubdirectories(onDisk);
+    const type = execFileSync('stat', ['-f', '-c', '%T', onDisk]).toString().trim();
+    if (type === 'ext2/ext3') expect(execFileSync('lsattr', ['-d', onDisk]).toString().split(' ')[0]).toContain('T');
+    addon.spreadSubdirectories('/dev/shm');
+    expect(() => addon.spreadSubdirectories(join(onDisk, 'absent'))).toThrow(/absent: No such file/);
+  } finally {
+    rmSync(onDisk, { recursive: true });
+  }
+});
 
 describe('errors', () => {
   test('carry the operation, the errno and its name', async () => {

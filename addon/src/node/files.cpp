@@ -1,4 +1,6 @@
+#include "archive/placement.h"
 #include "archive/tree.h"
+#include "node/async.h"
 #include "node/init.h"
 #include "node/own_thread.h"
 
@@ -25,10 +27,18 @@ Napi::Value remove_tree_async(const Napi::CallbackInfo& info) {
       [](Napi::Env env, Done) { return env.Undefined(); });
 }
 
+Napi::Value spread_subdirectories_sync(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    spread_subdirectories(info[0].As<Napi::String>().Utf8Value());
+    return info.Env().Undefined();
+  });
+}
+
 }  // namespace
 
 void init_files(Napi::Env env, Napi::Object exports) {
   exports.Set("diskUsage", Napi::Function::New(env, disk_usage_async, "diskUsage"));
+  exports.Set("spreadSubdirectories", Napi::Function::New(env, spread_subdirectories_sync, "spreadSubdirectories"));
   exports.Set("removeTree", Napi::Function::New(env, remove_tree_async, "removeTree"));
 }
 
