@@ -91,6 +91,11 @@ export class Container implements ContainerRecord {
   get running(): boolean {
     return this.state.status === 'running' || this.state.status === 'paused';
   }
+
+  /** `--userns=host`: its ids are the host's, whatever those of other containers are. */
+  get hasHostIds(): boolean {
+    return this.hostConfig.UsernsMode === 'host';
+  }
 }
 
 export interface ExitStatus {

@@ -24,6 +24,7 @@ import type { ContainerRegistry } from './registry.js';
 import { parseSignal } from './signals.js';
 import { createdState } from './state.js';
 import { timestamp } from './timestamp.js';
+import { refuseWithUserNamespace } from './user-namespace.js';
 
 /** What the creation of a container needs from the images. */
 export interface ImageSource {
@@ -71,6 +72,7 @@ export class Creation {
     if (config.StopSignal) parseSignal(config.StopSignal);
     validateConfig(config);
     const hostConfig = completeHostConfig(request.hostConfig, config, this.defaults());
+    refuseWithUserNamespace(hostConfig, this.directories.mapping.shifts);
     const networks = this.#endpoints(hostConfig, request.endpoints);
     const requested = [...requestedMounts(config, hostConfig), ...this.#mountsFrom(hostConfig)];
     checkSources(requested);

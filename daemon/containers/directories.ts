@@ -1,11 +1,14 @@
-import { mkdirSync } from 'node:fs';
+import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { IdMapping } from '../userns/id-mapping.js';
 
 /** Where the files of containers are; see docs/architecture.md, "Directories". */
 export class ContainerDirectories {
   constructor(
     readonly dataRoot: string,
     readonly execRoot: string,
+    /** Whose ids the files of containers have here. */
+    readonly mapping = IdMapping.identity,
   ) {
     mkdirSync(join(dataRoot, 'containers'), { recursive: true, mode: 0o710 });
     mkdirSync(join(execRoot, 'containers'), { recursive: true, mode: 0o710 });
@@ -29,7 +32,14 @@ export class ContainerDirectories {
   createData(id: string): void {
     mkdirSync(this.data(id), { mode: 0o710 });
     mkdirSync(this.data(id, 'upper'), { mode: 0o755 });
+    this.giveToRoot(this.data(id, 'upper'));
     mkdirSync(this.data(id, 'work'), { mode: 0o700 });
+  }
+
+  /** Gives a file or directory to the root of containers. */
+  giveToRoot(path: string): void {
+    const { uid, gid } = this.mapping.root;
+    if (this.mapping.shifts) chownSync(path, uid, gid);
   }
 
   createBundle(id: string): void {

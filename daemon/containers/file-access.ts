@@ -1,4 +1,5 @@
 import type { Addon, Root } from '../runtime/addon.js';
+import { IdMapping } from '../userns/id-mapping.js';
 import type { Container } from './container.js';
 
 /** How the files of one container can be reached at the moment, and what its configuration says about writing to them. */
@@ -13,6 +14,8 @@ export interface FileAccess {
   mounts: { target: string; readonly: boolean }[];
   /** `Config.User`, "user[:group]". */
   user: string;
+  /** Whose ids the files have, seen from here. */
+  mapping: IdMapping;
 }
 
 /** Where a container's layers are: its own, and those of its image, topmost first. */
@@ -26,7 +29,13 @@ export interface ContainerLayers {
  * A running container is seen through its init process, with everything mounted there. A stopped one is put together for
  * each operation, with its volumes.
  */
-export function fileAccess(addon: Addon, name: string, container: Container, layers: ContainerLayers): FileAccess {
+export function fileAccess(
+  addon: Addon,
+  name: string,
+  container: Container,
+  layers: ContainerLayers,
+  mapping: IdMapping,
+): FileAccess {
   const mounts = container.mounts.map((mount) => ({ target: mount.destination, readonly: !mount.readWrite }));
   const common = {
     addon,
@@ -37,13 +46,21 @@ export function fileAccess(addon: Addon, name: string, container: Container, lay
   };
   if (container.running) {
     const root: Root = { kind: 'process', pid: container.state.pid };
-    return { ...common, readRoot: root, writeRoot: root };
+    // The mounts of a container with the host's ids show them themselves.
+    const own = container.hasHostIds ? IdMapping.identity : mapping;
+    return { ...common, mapping: own, readRoot: root, writeRoot: root };
   }
   const binds = container.mounts
     .filter((mount) => mount.type !== 'tmpfs')
-    .map((mount) => ({ source: mount.source, target: mount.destination, readonly: !mount.readWrite }));
-  const writeRoot: Root = { kind: 'overlay', ...layers, binds };
-  return { ...common, readRoot: binds.length > 0 ? writeRoot : readOnlyRoot(layers), writeRoot };
+    .map((mount) => ({
+      source: mount.source,
+      target: mount.destination,
+      readonly: !mount.readWrite,
+      // What is the host's own has the ids that this container sees; here they are mapped like those of the layers.
+      ...(container.hasHostIds && mount.type !== 'volume' && mapping.shifts && { shown: mapping }),
+    }));
+  const writeRoot: Root = { kind: 'overlay', ...layers, binds, owner: mapping.root };
+  return { ...common, mapping, readRoot: binds.length > 0 ? writeRoot : readOnlyRoot(layers), writeRoot };
 }
 
 /**
