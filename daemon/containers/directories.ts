@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { IdMapping } from '../userns/id-mapping.js';
 
@@ -32,8 +32,11 @@ export class ContainerDirectories {
   createData(id: string): void {
     mkdirSync(this.data(id), { mode: 0o710 });
     mkdirSync(this.data(id, 'upper'), { mode: 0o755 });
-    this.giveToRoot(this.data(id, 'upper'));
     mkdirSync(this.data(id, 'work'), { mode: 0o700 });
+    if (!this.mapping.shifts) return;
+    for (const part of ['upper', 'work']) this.giveToRoot(this.data(id, part));
+    // Where ids are mapped back, an owner that has no id there could not even be looked below.
+    chownSync(this.data(id), 0, this.mapping.root.gid);
   }
 
   /** Gives a file or directory to the root of containers. */
@@ -44,5 +47,14 @@ export class ContainerDirectories {
 
   createBundle(id: string): void {
     mkdirSync(this.bundle(id, 'rootfs'), { recursive: true, mode: 0o700 });
+  }
+
+  /** Lets the root of containers look up the root file system in a bundle: other OCI runtimes do that as such. */
+  openBundle(id: string): void {
+    if (!this.mapping.shifts) return;
+    for (const directory of [join(this.execRoot, 'containers'), this.bundle(id)]) {
+      chownSync(directory, 0, this.mapping.root.gid);
+      chmodSync(directory, 0o710);
+    }
   }
 }

@@ -43,24 +43,25 @@ export function fileAccess(
     mounts,
     readonlyRootfs: container.hostConfig.ReadonlyRootfs ?? false,
     user: container.config.User ?? '',
+    // The mounts of a container with the host's ids show them as its own.
+    mapping: container.hasHostIds ? IdMapping.identity : mapping,
   };
   if (container.running) {
     const root: Root = { kind: 'process', pid: container.state.pid };
-    // The mounts of a container with the host's ids show them themselves.
-    const own = container.hasHostIds ? IdMapping.identity : mapping;
-    return { ...common, mapping: own, readRoot: root, writeRoot: root };
+    return { ...common, readRoot: root, writeRoot: root };
   }
+  const shown = container.hasHostIds && mapping.shifts ? { shown: mapping.inverse } : {};
   const binds = container.mounts
     .filter((mount) => mount.type !== 'tmpfs')
     .map((mount) => ({
       source: mount.source,
       target: mount.destination,
       readonly: !mount.readWrite,
-      // What is the host's own has the ids that this container sees; here they are mapped like those of the layers.
-      ...(container.hasHostIds && mount.type !== 'volume' && mapping.shifts && { shown: mapping }),
+      ...(mount.type === 'volume' && shown),
     }));
-  const writeRoot: Root = { kind: 'overlay', ...layers, binds, owner: mapping.root };
-  return { ...common, mapping, readRoot: binds.length > 0 ? writeRoot : readOnlyRoot(layers), writeRoot };
+  const writeRoot: Root = { kind: 'overlay', ...layers, binds, owner: mapping.root, ...shown };
+  const readRoot = binds.length > 0 ? writeRoot : { ...readOnlyRoot(layers), ...shown };
+  return { ...common, readRoot, writeRoot };
 }
 
 /**

@@ -190,8 +190,8 @@ export class Launcher {
       etc: this.#etcFiles(container),
       ...(useInit && { initPath: this.options.initPath }),
       ...(shmSource && { shmSource }),
-      ...(namespaces.user !== undefined && { idMappings: mapping.namespace }),
-      ...(mapping.shifts && container.hasHostIds && { shownVolumes: mapping.shown }),
+      ...(namespaces.user !== undefined && { idMappings: mapping.oci }),
+      ...(mapping.shifts && container.hasHostIds && { shownVolumes: mapping.inverse.oci }),
       defaultUlimits: this.options.defaultUlimits,
     });
   }
@@ -249,6 +249,7 @@ export class Launcher {
     rmSync(directories.data(container.id, 'exit.json'), { force: true });
     directories.createBundle(container.id);
     undo.push(() => this.addon.removeTree(directories.bundle(container.id)));
+    if (runtime && this.#isRemapped(container)) directories.openBundle(container.id);
     writeFileSync(directories.bundle(container.id, 'config.json'), JSON.stringify(spec));
     writeFileSync(
       directories.bundle(container.id, 'shim.json'),
@@ -259,7 +260,7 @@ export class Launcher {
           lower: this.images.layerDirectories(container.imageId),
           upper: directories.data(container.id, 'upper'),
           work: directories.data(container.id, 'work'),
-          ...(directories.mapping.shifts && container.hasHostIds && { shown: directories.mapping.shown }),
+          ...(directories.mapping.shifts && container.hasHostIds && { shown: directories.mapping.inverse.oci }),
         },
         cgroupPath: spec.linux.cgroupsPath,
         log: logSettings(container, directories.log(container.id)),

@@ -23,11 +23,12 @@ export type Root =
         source: string;
         target: string;
         readonly: boolean;
-        /** Shows an id `containerId` of its files as `hostId`. */
         shown?: IdMaps;
       }[];
-      /** Of the mount points that are made for `binds`; by default root. */
+      /** Of the mount points that are made for `binds`, as it is on the disk; by default root. */
       owner?: { uid: number; gid: number };
+      /** Shows an id `containerId` of the layers' files as `hostId`. */
+      shown?: IdMaps;
     };
 
 /** Shifts ids on the way in or out, for user namespaces: host id = containerId - from + to. */

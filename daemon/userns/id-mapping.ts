@@ -40,14 +40,14 @@ export class IdMapping {
     return { uid: toHost(this.uid, uid, 'user'), gid: toHost(this.gid, gid, 'group') };
   }
 
-  /** For the user namespace of a container. */
-  get namespace(): OciIdMappings {
+  /** As the OCI specification has it. */
+  get oci(): OciIdMappings {
     return { uidMappings: this.uid.map(toOci), gidMappings: this.gid.map(toOci) };
   }
 
   /** For a mount that shows what is owned as the mapping says by the ids of the container. */
-  get shown(): OciIdMappings {
-    return { uidMappings: this.uid.map(inverted).map(toOci), gidMappings: this.gid.map(inverted).map(toOci) };
+  get inverse(): IdMapping {
+    return new IdMapping(this.uid.map(inverted), this.gid.map(inverted));
   }
 }
 

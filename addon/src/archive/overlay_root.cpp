@@ -74,6 +74,7 @@ OverlayRoot::OverlayRoot(const RootSpec& spec) {
     std::string pattern = (spec.work.empty() ? spec.upper : spec.work) + ".XXXXXX";
     if (mkdtemp(pattern.data()) == nullptr) throw Error("make work directory " + pattern);
     work_ = pattern;
+    check(chown(pattern.c_str(), spec.owner.uid, spec.owner.gid), "change owner of " + pattern);
   }
   try {
     attach(spec);
@@ -92,12 +93,14 @@ void OverlayRoot::attach(const RootSpec& spec) {
   for (const Bind& bind : spec.binds) volumes.push_back(clone_mount(bind));
 
   // Unmounting would otherwise wait until everything on the upper directory's file system is on the disk.
-  mount_ = mount_overlay(spec.lower, spec.upper, work_, work_.empty() ? OverlaySync::ordinary : OverlaySync::never);
+  mount_ = mount_overlay(spec.lower, spec.upper, work_, work_.empty() ? OverlaySync::ordinary : OverlaySync::never,
+                         spec.shown);
+  const Owner owner = spec.shown.empty() ? spec.owner : Owner{};
   const UniqueFd target(check(open(mount_point_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open " + mount_point_));
   move_to(mount_.get(), target.get(), "overlay");
   attached_ = true;
   for (size_t i = 0; i < volumes.size(); ++i) {
-    const UniqueFd place = open_mount_point(mount_.get(), spec.binds[i].target, is_directory(volumes[i].get()), spec.owner);
+    const UniqueFd place = open_mount_point(mount_.get(), spec.binds[i].target, is_directory(volumes[i].get()), owner);
     move_to(volumes[i].get(), place.get(), spec.binds[i].target);
   }
 }

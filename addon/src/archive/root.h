@@ -31,8 +31,10 @@ struct RootSpec {
   std::string upper;
   std::string work;
   std::vector<Bind> binds;
-  /// Of the mount points that are made for the binds.
+  /// Of the mount points that are made for the binds, as it is on the disk.
   Owner owner;
+  /// How to show the ids of the layers' files; empty for as they are.
+  IdMaps shown;
 };
 
 class OverlayRoot;

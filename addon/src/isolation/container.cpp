@@ -42,6 +42,10 @@ struct Preparation {
   Execution execution;
   Stdio stdio;
 
+  /// Whether the network belongs to another user namespace. One that is joined comes with the network that is.
+  bool is_network_foreign() const {
+    return (namespaces.created & CLONE_NEWUSER) != 0 && (namespaces.created & CLONE_NEWNET) == 0;
+  }
   bool in_user_namespace() const { return (namespaces.created & CLONE_NEWUSER) != 0 || namespaces.user; }
 };
 
@@ -112,9 +116,8 @@ void write_sysctls(const Preparation& preparation) {
   UniqueFd own;
   if (mounted == preparation.mounts.end()) own = make_filesystem("proc", "proc", {});
   const int proc = own ? own.get() : mounted->fd.get();
-  const bool network_done = preparation.in_user_namespace() && (preparation.namespaces.created & CLONE_NEWNET) == 0;
   for (const auto& [name, value] : sysctls.items())
-    if (!network_done || !is_network_sysctl(name)) write_sysctl(proc, name, value.get<std::string>());
+    if (!preparation.is_network_foreign() || !is_network_sysctl(name)) write_sysctl(proc, name, value.get<std::string>());
 }
 
 void make_working_directory(int root, const std::string& path) {
@@ -156,6 +159,8 @@ void build_root(Preparation& preparation) {
   if (preparation.in_user_namespace()) {
     if (!preparation.namespaces.user) channel.await(Permission::mapped);
     become_container_root();
+    // Whoever makes it owns its message queues.
+    if ((preparation.namespaces.created & CLONE_NEWIPC) != 0) check(::unshare(CLONE_NEWIPC), "unshare ipc namespace");
   }
   set_names(preparation.spec);
   if ((preparation.namespaces.created & CLONE_NEWNET) != 0) bring_up_loopback();
@@ -197,11 +202,12 @@ void spawn(Launcher& launcher, Preparation& preparation) {
       visit.enter(joined.type, joined.fd.get(), joined.path);
   if (preparation.in_user_namespace()) {
     prepare_with_privilege(preparation);
-    if ((preparation.namespaces.created & CLONE_NEWNET) == 0)
+    if (preparation.is_network_foreign())
       write_network_sysctls(field(field(preparation.spec, "linux"), "sysctl"));
   }
   // A cgroup namespace is rooted where its maker is, and the child is not there yet.
-  const uint64_t created = preparation.namespaces.created & ~uint64_t{CLONE_NEWCGROUP};
+  uint64_t created = preparation.namespaces.created & ~uint64_t{CLONE_NEWCGROUP};
+  if (preparation.in_user_namespace()) created &= ~uint64_t{CLONE_NEWIPC};
   const auto body = [&preparation](ChildChannel& channel, UniqueFd& parent) {
     be_container(preparation, channel, parent);
   };

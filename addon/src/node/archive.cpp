@@ -90,6 +90,7 @@ RootSpec root_of(const Napi::Value& value) {
     spec.work = text_of(object, "work");
     spec.binds = binds_of(object.Get("binds"));
     spec.owner = owner_of(object.Get("owner"));
+    spec.shown = shown_of(object.Get("shown"));
   } else {
     throw Error("open root", EINVAL, "its kind is \"" + kind + '"');
   }
