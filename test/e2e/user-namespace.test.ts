@@ -353,9 +353,7 @@ describe('processes', () => {
 
   (crun ? test : test.skip)('another OCI runtime does the same', async () => {
     await startBox('touch /made', '--runtime', 'crun', '-v', '/volume');
-    expect(await inBox(`${script.map}; stat -c %u:%g / /made /volume /etc/hosts | sort -u`)).toBe(
-      `${userMap}\n0:0`,
-    );
+    expect(await inBox(`${script.map}; stat -c %u:%g / /made /volume /etc/hosts | sort -u`)).toBe(`${userMap}\n0:0`);
     expect(
       await sh(
         'id -u; ip link set lo mtu 1400 && cat /sys/class/net/lo/mtu',

@@ -117,7 +117,8 @@ void write_sysctls(const Preparation& preparation) {
   if (mounted == preparation.mounts.end()) own = make_filesystem("proc", "proc", {});
   const int proc = own ? own.get() : mounted->fd.get();
   for (const auto& [name, value] : sysctls.items())
-    if (!preparation.is_network_foreign() || !is_network_sysctl(name)) write_sysctl(proc, name, value.get<std::string>());
+    if (!preparation.is_network_foreign() || !is_network_sysctl(name))
+      write_sysctl(proc, name, value.get<std::string>());
 }
 
 void make_working_directory(int root, const std::string& path) {
@@ -202,8 +203,7 @@ void spawn(Launcher& launcher, Preparation& preparation) {
       visit.enter(joined.type, joined.fd.get(), joined.path);
   if (preparation.in_user_namespace()) {
     prepare_with_privilege(preparation);
-    if (preparation.is_network_foreign())
-      write_network_sysctls(field(field(preparation.spec, "linux"), "sysctl"));
+    if (preparation.is_network_foreign()) write_network_sysctls(field(field(preparation.spec, "linux"), "sysctl"));
   }
   // A cgroup namespace is rooted where its maker is, and the child is not there yet.
   uint64_t created = preparation.namespaces.created & ~uint64_t{CLONE_NEWCGROUP};

@@ -1,6 +1,6 @@
-#include "isolation/user_namespace.h"
 #include "network/network.h"
 
+#include "isolation/user_namespace.h"
 #include "node/async.h"
 #include "node/init.h"
 
@@ -51,7 +51,8 @@ Napi::Value link_exists_now(const Napi::CallbackInfo& info) {
 Napi::Value create_namespace(const Napi::CallbackInfo& info) {
   const auto to_number = [](Napi::Env env, UniqueFd fd) { return Napi::Number::New(env, fd.release()); };
   if (!info[0].IsObject())
-    return run_async(info.Env(), [] { return create_network_namespace(); }, to_number);
+    return run_async(
+        info.Env(), [] { return create_network_namespace(); }, to_number);
   const auto owner = info[0].As<Napi::Object>();
   if (owner.Get("pid").IsNumber())
     return run_async(

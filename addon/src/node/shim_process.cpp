@@ -140,9 +140,8 @@ SpawnedShim spawn_shim(const ShimOptions& options) {
   char* const arguments[] = {name.data(), flag.data(), bundle.data(), nullptr};
   char* const environment[] = {path.data(), nullptr};
   Launch launch = {};
-  launch.descriptors = {null.get(),    null.get(),
-                        log.get(),     control.get(),
-                        network_namespace.get(), user_namespace.get()};
+  launch.descriptors = {null.get(),          null.get(), log.get(), control.get(), network_namespace.get(),
+                        user_namespace.get()};
   launch.descriptor_count = user_namespace ? 6 : network_namespace ? 5 : 4;
   launch.executable = options.executable;
   launch.arguments = arguments;

@@ -90,7 +90,7 @@ std::unique_ptr<ContainerProcess> ExternalRuntime::create(json spec, const Stdio
   bool overlay = root_path.empty();
   if (overlay) {
     root = mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work, OverlaySync::ordinary,
-                            config_.rootfs.shown);
+                         config_.rootfs.shown);
     root_path = bundle_ + "/rootfs";
     mkdir("rootfs", 0700);
   } else {

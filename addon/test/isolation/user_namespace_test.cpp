@@ -1,3 +1,5 @@
+#include "isolation/user_namespace.h"
+
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,7 +8,6 @@
 
 #include "bundle.h"
 #include "isolation/rootfs.h"
-#include "isolation/user_namespace.h"
 
 namespace gantry::test {
 namespace {
@@ -14,8 +15,8 @@ namespace {
 TEST(UserNamespace, RootIsSomebodyElseOutside) {
   Bundle bundle;
   bundle.use_user_namespace();
-  const Outcome outcome =
-      bundle.run_script("id -u; cat /proc/self/uid_map; touch /made; stat -c %u /made /dev /dev/null /dev/shm /dev/mqueue");
+  const Outcome outcome = bundle.run_script(
+      "id -u; cat /proc/self/uid_map; touch /made; stat -c %u /made /dev /dev/null /dev/shm /dev/mqueue");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "0\n         0     100000      65536\n0\n0\n0\n0\n0\n");
   struct stat status;
@@ -194,9 +195,9 @@ TEST(UserNamespace, LayersOfOneAreShownToTheHost) {
   options.root_mount = single.get();
   host.script("stat -c %u:%g /bin/busybox");
   EXPECT_EQ(host.run(options).out, "0:0\n");
-  EXPECT_THROW(mount_overlay({bundle.root()}, bundle.beside("c/upper"), bundle.beside("top"), OverlaySync::ordinary,
-                             kShown),
-               Error);
+  EXPECT_THROW(
+      mount_overlay({bundle.root()}, bundle.beside("c/upper"), bundle.beside("top"), OverlaySync::ordinary, kShown),
+      Error);
 }
 
 TEST(UserNamespace, BindMountsShowMappedIds) {
