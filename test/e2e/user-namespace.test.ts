@@ -180,7 +180,7 @@ describe('files in and out', () => {
 
   test('the digest of what is committed does not depend on the mapping', async () => {
     const make =
-      'mkdir /d; touch -d @1000 /d/f; chown 1001:7 /d/f; touch -d @1000 /d; rm /etc/group; touch -d @1000 /etc';
+      'mkdir /d; touch -d @1000 /d/f; chown 1001:7 /d/f; touch -d @1000 /d; rm /etc/group; touch -d @1000 /etc /';
     const layers: string[] = [];
     const plain = new DaemonProcess();
     const docker = new DockerCli(plain.host, () => '');
