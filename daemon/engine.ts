@@ -26,6 +26,7 @@ import { Events } from './events/events.js';
 import { Images } from './images/images.js';
 import { Networks } from './networks/networks.js';
 import type { Addon } from './runtime/addon.js';
+import type { IdMapping } from './userns/id-mapping.js';
 import { Shims } from './runtime/shims.js';
 import { ContainerStore } from './store/containers.js';
 import type { Database } from './store/database.js';
@@ -62,13 +63,21 @@ function spreadOverDisk(addon: Addon, dataRoot: string, logger: FastifyBaseLogge
   }
 }
 
-/** Makes the nouns over an open database; nothing runs yet. */
-export function createEngine(config: Config, addon: Addon, database: Database, logger: FastifyBaseLogger): Engine {
-  if (config.usernsRemap) throw new Error('userns-remap is not supported yet: remove it from the configuration');
+/**
+ * Makes the nouns over an open database; nothing runs yet.
+ * @param mapping the ids of the host that containers get, and that everything below the data root is owned by
+ */
+export function createEngine(
+  config: Config,
+  mapping: IdMapping,
+  addon: Addon,
+  database: Database,
+  logger: FastifyBaseLogger,
+): Engine {
   const { dataRoot, execRoot } = config;
   for (const directory of [dataRoot, execRoot]) mkdirSync(directory, { recursive: true, mode: 0o711 });
   const host = addon.hostInfo();
-  const directories = new ContainerDirectories(dataRoot, execRoot);
+  const directories = new ContainerDirectories(dataRoot, execRoot, mapping);
   spreadOverDisk(addon, dataRoot, logger);
   const registry = new ContainerRegistry();
   const events = new Events(new EventStore(database));
@@ -83,8 +92,15 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
       .map(({ id }) => id);
   const usersOfImage = (imageId: string): { id: string; running: boolean }[] =>
     registry.all().filter((container) => container.imageId === imageId);
-  const volumes = new Volumes(dataRoot, new VolumeStore(database), addon, events, { usersOf: usersOfVolume });
-  const images = new Images(dataRoot, new ImageStore(database), addon, events, { containersUsing: usersOfImage });
+  const volumes = new Volumes(dataRoot, new VolumeStore(database), addon, events, { usersOf: usersOfVolume }, mapping);
+  const images = new Images(
+    dataRoot,
+    new ImageStore(database),
+    addon,
+    events,
+    { containersUsing: usersOfImage },
+    mapping,
+  );
   const networks = new Networks(addon, new NetworkStore(database), {
     bridge: config.bridge,
     bridgeAddress: config.bip,

@@ -1,7 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readInvocation } from './config/invocation.js';
-import type { Config } from './config/options.js';
 import { createEngine, startEngine } from './engine.js';
 import { createServer } from './http/server.js';
 import { listenOnAll } from './listeners.js';
@@ -9,6 +8,10 @@ import { createLogger } from './log.js';
 import { handlers } from './routes/index.js';
 import { addon } from './runtime/index.js';
 import { openDatabase } from './store/database.js';
+import { hostAccounts } from './userns/accounts.js';
+import { mappedDataRoot, requireUserNamespaces } from './userns/data-root.js';
+import { IdMapping } from './userns/id-mapping.js';
+import { remapping } from './userns/remap.js';
 import { lockDataRoot } from './data-root-lock.js';
 import { engineVersion } from './version.js';
 
@@ -19,24 +22,26 @@ if (invocation.kind === 'exit') {
   process.exit(invocation.exitCode);
 }
 
-const { config, warnings } = invocation;
-const logger = createLogger(config);
+const { config: configured, warnings } = invocation;
+const config = { ...configured };
+const logger = createLogger(configured);
 for (const warning of warnings) logger.warn(warning);
 
 process.on('uncaughtException', (error) => fail('unexpected error', error));
 process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'a failure that nobody handled'));
 
 try {
-  await run(config);
+  await run();
 } catch (error) {
   fail('failed to start daemon', error);
 }
 
-async function run(config: Config): Promise<void> {
+async function run(): Promise<void> {
+  const mapping = setUpMapping();
   const lock = lockDataRoot(config.dataRoot);
   const database = openDatabase(join(config.dataRoot, 'gantry.db'));
   const dynamicModifications = config.cgroupFavorDynMods ? addon.holdFavorDynMods() : -1;
-  const engine = createEngine(config, addon, database, logger);
+  const engine = createEngine(config, mapping, addon, database, logger);
   await startEngine(engine);
 
   const server = await createServer({ logger, engineVersion, handlers: handlers(engine) });
@@ -55,16 +60,31 @@ async function run(config: Config): Promise<void> {
   };
   process.once('SIGTERM', (signal) => void stop(signal));
   process.once('SIGINT', (signal) => void stop(signal));
-  process.on('SIGHUP', () => reload(config, engine.events));
+  process.on('SIGHUP', () => reload(engine.events));
+}
+
+/** A daemon whose containers have other ids than the host works below a data root of its own. */
+function setUpMapping(): IdMapping {
+  const mapping = remapping(configured.usernsRemap, hostAccounts);
+  if (!mapping) {
+    if (configured.usernsRemap) logger.warn('userns-remap: root cannot be remapped to itself; user namespaces are off');
+    config.usernsRemap = '';
+    return IdMapping.identity;
+  }
+  requireUserNamespaces();
+  config.dataRoot = mappedDataRoot(configured.dataRoot, mapping);
+  return mapping;
 }
 
 /** What can change while the daemon runs takes effect in the objects that hold the configuration. */
-function reload(running: Config, events: { publish(event: object): void }): void {
+function reload(events: { publish(event: object): void }): void {
   if (invocation.kind !== 'run') return;
   try {
-    const { config: fresh, changed, needRestart, warnings: fileWarnings } = invocation.reload(running);
-    Object.assign(running, fresh);
-    logger.level = running.logLevel;
+    const { config: fresh, changed, needRestart, warnings: fileWarnings } = invocation.reload(configured);
+    Object.assign(configured, fresh);
+    // What was made of the configuration at the start holds on.
+    Object.assign(config, fresh, { dataRoot: config.dataRoot, usernsRemap: config.usernsRemap });
+    logger.level = config.logLevel;
     for (const warning of fileWarnings) logger.warn(warning);
     if (needRestart.length > 0) logger.warn({ keys: needRestart }, 'changed in daemon.json, but needs a restart');
     logger.info({ keys: changed }, 'configuration reloaded');

@@ -312,7 +312,7 @@ export const options = {
     key: 'userns-remap',
     kind: text('user[:group]', syntax.remappedUser),
     default: '',
-    help: 'Not supported yet: gantryd refuses to start with it',
+    help: 'User whose subordinate ids containers get: "default" or user[:group]',
   }),
   logDriver: option({
     flag: 'log-driver',

@@ -26,7 +26,9 @@ export async function getArchive(access: FileAccess, path: string): Promise<{ st
   const { addon, readRoot } = access;
   const target = normalize(path);
   const stat = await statIn(access, target, path);
-  const stream = readFromPipe(addon, (output) => addon.pack(readRoot, target, output, { as: stat.name }));
+  const stream = readFromPipe(addon, (output) =>
+    addon.pack(readRoot, target, output, { as: stat.name, idMap: access.mapping }),
+  );
   return { stat, stream };
 }
 
@@ -43,10 +45,10 @@ export async function putArchive(
 ): Promise<void> {
   const { addon, writeRoot } = access;
   const directory = await extractionPoint(access, path);
-  const unpackOptions: UnpackOptions = {};
+  const unpackOptions: UnpackOptions = { idMap: access.mapping };
   if (options.noOverwriteDirNonDir) unpackOptions.noOverwriteDirNonDir = true;
   if (options.copyUIDGID && access.user) {
-    unpackOptions.owner = await resolveUser(addon, access.readRoot, access.user);
+    unpackOptions.owner = access.mapping.toHost(await resolveUser(addon, access.readRoot, access.user));
   }
   try {
     await writeToPipe(addon, body, (input) => addon.unpack(writeRoot, directory, input, unpackOptions));

@@ -92,6 +92,11 @@ export class Container implements ContainerRecord {
   get running(): boolean {
     return this.state.status === 'running' || this.state.status === 'paused';
   }
+
+  /** `--userns=host`: its ids are the host's, whatever those of other containers are. */
+  get hasHostIds(): boolean {
+    return this.hostConfig.UsernsMode === 'host';
+  }
 }
 
 /** @returns the refusal of what needs a running process, between two runs of a restart policy */

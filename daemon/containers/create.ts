@@ -24,6 +24,7 @@ import type { ContainerRegistry } from './registry.js';
 import { parseSignal } from './signals.js';
 import { createdState } from './state.js';
 import { timestamp } from './timestamp.js';
+import { refuseWithUserNamespace } from './user-namespace.js';
 
 /** What the creation of a container needs from the images. */
 export interface ImageSource {
@@ -72,6 +73,7 @@ export class Creation {
     validateConfig(config);
     const hostConfig = completeHostConfig(request.hostConfig, config, this.defaults());
     this.#requireJoined(hostConfig);
+    refuseWithUserNamespace(hostConfig, this.directories.mapping.shifts);
     const networks = config.NetworkDisabled ? {} : this.#endpoints(hostConfig, request.endpoints);
     const requested = [...requestedMounts(config, hostConfig), ...this.#mountsFrom(hostConfig)];
     checkSources(requested);

@@ -1,11 +1,14 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { IdMapping } from '../userns/id-mapping.js';
 
 /** Where the files of containers are; see docs/architecture.md, "Directories". */
 export class ContainerDirectories {
   constructor(
     readonly dataRoot: string,
     readonly execRoot: string,
+    /** Whose ids the files of containers have here. */
+    readonly mapping = IdMapping.identity,
   ) {
     mkdirSync(join(dataRoot, 'containers'), { recursive: true, mode: 0o710 });
     mkdirSync(join(execRoot, 'containers'), { recursive: true, mode: 0o710 });
@@ -30,9 +33,28 @@ export class ContainerDirectories {
     mkdirSync(this.data(id), { mode: 0o710 });
     mkdirSync(this.data(id, 'upper'), { mode: 0o755 });
     mkdirSync(this.data(id, 'work'), { mode: 0o700 });
+    if (!this.mapping.shifts) return;
+    for (const part of ['upper', 'work']) this.giveToRoot(this.data(id, part));
+    // Where ids are mapped back, an owner that has no id there could not even be looked below.
+    chownSync(this.data(id), 0, this.mapping.root.gid);
+  }
+
+  /** Gives a file or directory to the root of containers. */
+  giveToRoot(path: string): void {
+    const { uid, gid } = this.mapping.root;
+    if (this.mapping.shifts) chownSync(path, uid, gid);
   }
 
   createBundle(id: string): void {
     mkdirSync(this.bundle(id, 'rootfs'), { recursive: true, mode: 0o700 });
+  }
+
+  /** Lets the root of containers look up the root file system in a bundle: other OCI runtimes do that as such. */
+  openBundle(id: string): void {
+    if (!this.mapping.shifts) return;
+    for (const directory of [join(this.execRoot, 'containers'), this.bundle(id)]) {
+      chownSync(directory, 0, this.mapping.root.gid);
+      chmodSync(directory, 0o710);
+    }
   }
 }

@@ -30,6 +30,8 @@ export function writeEtcFiles(
   writeFileSync(files.hostname, `${container.config.Hostname ?? ''}\n`);
   writeFileSync(files.hosts, hosts(container, defaults.hostGateway()));
   writeFileSync(files.resolvConf, resolvConf(container, defaults));
+  if (!container.hasHostIds)
+    for (const file of [files.hostname, files.hosts, files.resolvConf]) directories.giveToRoot(file);
   return files;
 }
 

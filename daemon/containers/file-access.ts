@@ -1,4 +1,5 @@
 import type { Addon, Root } from '../runtime/addon.js';
+import { IdMapping } from '../userns/id-mapping.js';
 import type { Container } from './container.js';
 
 /** How the files of one container can be reached at the moment, and what its configuration says about writing to them. */
@@ -13,6 +14,8 @@ export interface FileAccess {
   mounts: { target: string; readonly: boolean }[];
   /** `Config.User`, "user[:group]". */
   user: string;
+  /** Whose ids the files have, seen from here. */
+  mapping: IdMapping;
 }
 
 /** Where a container's layers are: its own, and those of its image, topmost first. */
@@ -26,7 +29,13 @@ export interface ContainerLayers {
  * A running container is seen through its init process, with everything mounted there. A stopped one is put together for
  * each operation, with its volumes.
  */
-export function fileAccess(addon: Addon, name: string, container: Container, layers: ContainerLayers): FileAccess {
+export function fileAccess(
+  addon: Addon,
+  name: string,
+  container: Container,
+  layers: ContainerLayers,
+  mapping: IdMapping,
+): FileAccess {
   const mounts = container.mounts.map((mount) => ({ target: mount.destination, readonly: !mount.readWrite }));
   const common = {
     addon,
@@ -34,16 +43,25 @@ export function fileAccess(addon: Addon, name: string, container: Container, lay
     mounts,
     readonlyRootfs: container.hostConfig.ReadonlyRootfs ?? false,
     user: container.config.User ?? '',
+    // The mounts of a container with the host's ids show them as its own.
+    mapping: container.hasHostIds ? IdMapping.identity : mapping,
   };
   if (container.running) {
     const root: Root = { kind: 'process', pid: container.state.pid };
     return { ...common, readRoot: root, writeRoot: root };
   }
+  const shown = container.hasHostIds && mapping.shifts ? { shown: mapping.inverse } : {};
   const binds = container.mounts
     .filter((mount) => mount.type !== 'tmpfs')
-    .map((mount) => ({ source: mount.source, target: mount.destination, readonly: !mount.readWrite }));
-  const writeRoot: Root = { kind: 'overlay', ...layers, binds };
-  return { ...common, readRoot: binds.length > 0 ? writeRoot : readOnlyRoot(layers), writeRoot };
+    .map((mount) => ({
+      source: mount.source,
+      target: mount.destination,
+      readonly: !mount.readWrite,
+      ...(mount.type === 'volume' && shown),
+    }));
+  const writeRoot: Root = { kind: 'overlay', ...layers, binds, owner: mapping.root, ...shown };
+  const readRoot = binds.length > 0 ? writeRoot : { ...readOnlyRoot(layers), ...shown };
+  return { ...common, readRoot, writeRoot };
 }
 
 /**

@@ -1,23 +1,26 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { conflict, invalid, notFound } from '../errors.js';
-import type { Networks } from '../networks/networks.js';
+import type { NamespaceOwner, Networks } from '../networks/networks.js';
 import type { Addon } from '../runtime/addon.js';
+import { IdMapping } from '../userns/id-mapping.js';
 import type { ShimClient } from '../runtime/shim-client.js';
 import type { Shims } from '../runtime/shims.js';
 import { connectPending } from './attach.js';
 import { checkPropagation } from './bind-propagation.js';
+import { makeBindSource } from './bind-source.js';
 import type { Container } from './container.js';
 import type { ContainerDirectories } from './directories.js';
 import { etcFiles, type ResolverDefaults, writeEtcFiles } from './etc-files.js';
 import type { ContainerRegistry } from './registry.js';
+import { joinedUserNamespace } from './user-namespace.js';
 import { copyFromImage } from './volume-copy-up.js';
 import { SeccompFilters } from './seccomp-filters.js';
 import { containerSpec } from './spec/index.js';
 import type { EtcFiles } from './spec/mounts.js';
 import type { JoinedNamespaces } from './spec/namespaces.js';
-import type { OciIdMapping, OciSpec } from './spec/oci.js';
+import type { OciSpec } from './spec/oci.js';
 import { parseSize } from './host-config.js';
 import { UndoStack } from './undo.js';
 
@@ -34,7 +37,6 @@ export interface LaunchOptions {
   /** Other OCI runtimes by name; Gantry's own is not among them. */
   runtimes: ReadonlyMap<string, OciRuntime>;
   resolver: ResolverDefaults;
-  idMappings?: { uid: OciIdMapping[]; gid: OciIdMapping[] };
 }
 
 /** The directories that make up a container's root below its writable layer, topmost first. */
@@ -83,16 +85,27 @@ export class Launcher {
   async #launch(container: Container, undo: UndoStack): Promise<Launched> {
     this.#prepareSources(container);
     await this.#fillVolumes(container);
-    const namespace = await this.#prepareNetwork(container, undo);
+    const joined = this.#joinedUserNamespace(container);
+    const network = await this.#prepareNetwork(container, joined, undo);
+    const user = network !== undefined && this.#isRemapped(container) ? this.addon.userNamespaceOf(network) : undefined;
     try {
-      const spec = this.#spec(container, namespace);
+      const namespaces = this.#namespaces(container, network !== undefined, joined);
+      const spec = this.#spec(container, namespaces);
       await this.#writeBundle(container, spec, undo);
-      const { pid: shimPid, client, ended } = this.shims.spawn(this.directories.bundle(container.id), namespace);
+      const {
+        pid: shimPid,
+        client,
+        ended,
+      } = this.shims.spawn(this.directories.bundle(container.id), {
+        ...(network !== undefined && { network }),
+        ...(user !== undefined && { user }),
+      });
       undo.push(() => client.close());
       const { pid, startedAt } = await this.#run(container, client);
       return { client, ended, shimPid, pid, startedAt };
     } finally {
-      if (namespace !== undefined) this.addon.closeDescriptor(namespace);
+      if (network !== undefined) this.addon.closeDescriptor(network);
+      if (user !== undefined) this.addon.closeDescriptor(user);
     }
   }
 
@@ -117,7 +130,7 @@ export class Launcher {
       if (!createSource) {
         throw invalid(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
       }
-      mkdirSync(source, { recursive: true });
+      makeBindSource(source, container.hasHostIds ? IdMapping.identity.root : this.directories.mapping.root);
     }
     checkPropagation(container.mounts);
   }
@@ -132,12 +145,31 @@ export class Launcher {
     }
   }
 
-  async #prepareNetwork(container: Container, undo: UndoStack): Promise<number | undefined> {
+  /** Whether the container is in a user namespace. */
+  #isRemapped(container: Container): boolean {
+    return this.directories.mapping.shifts && !container.hasHostIds;
+  }
+
+  /** The process whose user namespace the container enters instead of having one of its own. */
+  #joinedUserNamespace(container: Container): number | undefined {
+    if (!this.#isRemapped(container)) return undefined;
+    const { PidMode, IpcMode, NetworkMode } = container.hostConfig;
+    const modes = [PidMode, IpcMode, NetworkMode].filter((mode) => mode?.startsWith('container:'));
+    return joinedUserNamespace(modes.map((mode) => this.registry.get(mode!.slice('container:'.length))));
+  }
+
+  async #prepareNetwork(
+    container: Container,
+    joined: number | undefined,
+    undo: UndoStack,
+  ): Promise<number | undefined> {
     const mode = container.hostConfig.NetworkMode ?? 'bridge';
     // The namespace is then the container's own, and empty.
     if (container.config.NetworkDisabled) return undefined;
     if (mode !== 'bridge') return this.#requireNetwork(mode);
-    const namespace = await this.networks.attach(container);
+    const { mapping } = this.directories;
+    const owner: NamespaceOwner = joined === undefined ? mapping : { pid: joined };
+    const namespace = await this.networks.attach(container, this.#isRemapped(container) ? owner : undefined);
     undo.push(() => this.networks.release(container));
     return namespace;
   }
@@ -148,9 +180,9 @@ export class Launcher {
     throw notFound(`failed to set up container networking: network ${mode} not found`);
   }
 
-  #spec(container: Container, namespace: number | undefined): OciSpec {
+  #spec(container: Container, namespaces: JoinedNamespaces): OciSpec {
     const { hostConfig } = container;
-    const namespaces = this.#namespaces(container, namespace !== undefined);
+    const { mapping } = this.directories;
     const useInit = hostConfig.Init ?? this.options.initByDefault;
     const shmSource = this.#sharedMemory(hostConfig.IpcMode);
     return containerSpec(container, {
@@ -160,7 +192,8 @@ export class Launcher {
       etc: this.#etcFiles(container),
       ...(useInit && { initPath: this.options.initPath }),
       ...(shmSource && { shmSource }),
-      ...(namespaces.user && this.options.idMappings && { idMappings: this.options.idMappings }),
+      ...(namespaces.user !== undefined && { idMappings: mapping.oci }),
+      ...(mapping.shifts && container.hasHostIds && { shownVolumes: mapping.inverse.oci }),
       defaultUlimits: this.options.defaultUlimits,
     });
   }
@@ -179,8 +212,8 @@ export class Launcher {
     return joined === 'host' ? '/dev/shm' : `/proc/${joined}/root/dev/shm`;
   }
 
-  #namespaces(container: Container, hasNetwork: boolean): JoinedNamespaces {
-    const { PidMode, IpcMode, UTSMode, CgroupnsMode, NetworkMode, UsernsMode, Privileged } = container.hostConfig;
+  #namespaces(container: Container, hasNetwork: boolean, joinedUser: number | undefined): JoinedNamespaces {
+    const { PidMode, IpcMode, UTSMode, CgroupnsMode, NetworkMode } = container.hostConfig;
     const pid = this.#joined(PidMode, 'PID');
     const ipc = this.#joined(IpcMode, 'IPC');
     const network = container.config.NetworkDisabled ? undefined : this.#joined(NetworkMode, 'network');
@@ -190,7 +223,7 @@ export class Launcher {
       ...(UTSMode === 'host' && { uts: 'host' }),
       ...(CgroupnsMode === 'host' && { cgroup: 'host' }),
       ...(hasNetwork ? { network: { path: '/proc/self/fd/4' } } : network !== undefined && { network }),
-      user: this.options.idMappings !== undefined && UsernsMode !== 'host' && !Privileged,
+      ...(this.#isRemapped(container) && { user: joinedUser ?? (hasNetwork ? { path: '/proc/self/fd/5' } : 'new') }),
     };
   }
 
@@ -218,6 +251,7 @@ export class Launcher {
     rmSync(directories.data(container.id, 'exit.json'), { force: true });
     directories.createBundle(container.id);
     undo.push(() => this.addon.removeTree(directories.bundle(container.id)));
+    if (runtime && this.#isRemapped(container)) directories.openBundle(container.id);
     writeFileSync(directories.bundle(container.id, 'config.json'), JSON.stringify(spec));
     writeFileSync(
       directories.bundle(container.id, 'shim.json'),
@@ -228,6 +262,7 @@ export class Launcher {
           lower: this.images.layerDirectories(container.imageId),
           upper: directories.data(container.id, 'upper'),
           work: directories.data(container.id, 'work'),
+          ...(directories.mapping.shifts && container.hasHostIds && { shown: directories.mapping.inverse.oci }),
         },
         cgroupPath: spec.linux.cgroupsPath,
         log: logSettings(container, directories.log(container.id)),

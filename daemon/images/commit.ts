@@ -113,7 +113,7 @@ export class Committer {
     const changes = await this.content.addon.changes([], source.upper, source.exclude);
     if (changes.length === 0) return undefined;
     const root = { kind: 'directory', path: source.upper } as const;
-    return packLayer(staging, root, { whiteouts: true, exclude: source.exclude });
+    return packLayer(staging, root, { whiteouts: true, exclude: source.exclude, idMap: this.content.mapping });
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { internal, invalid } from '../errors.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ImageStore } from '../store/images.js';
+import type { IdMapping } from '../userns/id-mapping.js';
 import { hexOf, type Digest } from './digest.js';
 import type { ImageDirectories } from './directories.js';
 import { maxDocumentBytes } from './json-document.js';
@@ -27,6 +28,8 @@ export class Content {
     readonly store: ImageStore,
     readonly directories: ImageDirectories,
     readonly addon: Addon,
+    /** Layers are unpacked with the ids that their owners have on the host. */
+    readonly mapping: IdMapping,
   ) {
     directories.create();
   }

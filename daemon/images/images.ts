@@ -1,5 +1,6 @@
 import type { Addon } from '../runtime/addon.js';
 import type { ImageStore } from '../store/images.js';
+import { IdMapping } from '../userns/id-mapping.js';
 import { Committer } from './commit.js';
 import { Content } from './content.js';
 import type { Digest } from './digest.js';
@@ -34,10 +35,17 @@ export class Images {
   readonly committer: Committer;
   readonly removal: ImageRemoval;
 
-  constructor(dataRoot: string, store: ImageStore, addon: Addon, publisher: EventPublisher, users: ImageUsers) {
+  constructor(
+    dataRoot: string,
+    store: ImageStore,
+    addon: Addon,
+    publisher: EventPublisher,
+    users: ImageUsers,
+    mapping = IdMapping.identity,
+  ) {
     this.store = store;
     this.directories = new ImageDirectories(dataRoot);
-    this.content = new Content(store, this.directories, addon);
+    this.content = new Content(store, this.directories, addon, mapping);
     this.events = new ImageEvents(store, publisher);
     this.tags = new Tags(store);
     this.lookup = new Lookup(store);

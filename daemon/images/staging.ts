@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GantryError, invalid } from '../errors.js';
@@ -162,9 +162,12 @@ export class Staging {
     const path = this.newPath();
     mkdirSync(path);
     chmodSync(path, 0o755);
+    const { addon, mapping } = this.content;
+    chownSync(path, mapping.root.uid, mapping.root.gid);
     try {
       const archive = openSync(blob.path, 'r');
-      const result = await this.content.addon.unpack({ kind: 'directory', path }, '/', archive, { whiteouts: true });
+      const options = { whiteouts: true, idMap: mapping };
+      const result = await addon.unpack({ kind: 'directory', path }, '/', archive, options);
       return { path, ...result };
     } catch (error) {
       throw asInvalidLayer(error, blob.digest);

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { invalid, notFound, unsupported } from '../errors.js';
 import type { Container, EndpointSettings } from '../containers/container.js';
-import type { Addon } from '../runtime/addon.js';
+import type { Addon, IdMaps } from '../runtime/addon.js';
 import type { NetworkRecord, NetworkStore } from '../store/networks.js';
 import { Firewall } from './firewall.js';
 import { findFreeSubnet } from './free-subnet.js';
@@ -21,6 +21,9 @@ export interface NetworkOptions {
   forward: boolean;
   firewall: boolean;
 }
+
+/** The user namespace of a container: maps of a new one, or a process that is in it. */
+export type NamespaceOwner = IdMaps | { pid: number };
 
 const defaultNetworks = ['bridge', 'host', 'none'] as const;
 const drivers = { bridge: 'bridge', host: 'host', none: 'null' } as const;
@@ -142,14 +145,15 @@ export class Networks {
 
   /**
    * Creates the namespace and the interface of a container on the bridge.
+   * @param owner the user namespace that it is to belong to, unless that is the host's
    * @returns the namespace's descriptor, which the caller closes once the shim has it
    */
-  async attach(container: Container): Promise<number> {
+  async attach(container: Container, owner?: NamespaceOwner): Promise<number> {
     const record = this.get('bridge');
     const requested = container.networks['bridge'] ?? {};
     const address = this.#pool!.lease(container.id);
     try {
-      const namespace = await this.addon.createNetworkNamespace();
+      const namespace = await this.addon.createNetworkNamespace(owner);
       try {
         return await this.#addEndpoint(container, record, requested, namespace, address);
       } catch (error) {

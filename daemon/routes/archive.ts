@@ -26,7 +26,8 @@ export function archiveRoutes({ addon, registry, directories, lifecycle, layerDi
   /** The layers of a stopped container are mounted for the operation, so it must not start meanwhile. */
   const withFiles = async <Result>(id: string, use: (access: FileAccess) => Promise<Result>): Promise<Result> => {
     const container = registry.get(id);
-    const work = async (): Promise<Result> => use(fileAccess(addon, id, container, layersOf(container)));
+    const work = async (): Promise<Result> =>
+      use(fileAccess(addon, id, container, layersOf(container), directories.mapping));
     for (let attempt = 1; ; attempt++) {
       try {
         return await (container.running ? work() : container.lock.run(work));
@@ -62,7 +63,11 @@ export function archiveRoutes({ addon, registry, directories, lifecycle, layerDi
 
     async ContainerExport({ params, stream, signal }) {
       const layers = layersOf(registry.get(params.id));
-      await sendUntilGone(exportContainer(addon, layers), stream('application/octet-stream'), signal);
+      await sendUntilGone(
+        exportContainer(addon, layers, directories.mapping),
+        stream('application/octet-stream'),
+        signal,
+      );
     },
   };
 }

@@ -19,7 +19,16 @@ export type Root =
       lower: string[];
       upper?: string;
       work?: string;
-      binds: { source: string; target: string; readonly: boolean }[];
+      binds: {
+        source: string;
+        target: string;
+        readonly: boolean;
+        shown?: IdMaps;
+      }[];
+      /** Of the mount points that are made for `binds`, as it is on the disk; by default root. */
+      owner?: { uid: number; gid: number };
+      /** Shows an id `containerId` of the layers' files as `hostId`. */
+      shown?: IdMaps;
     };
 
 /** Shifts ids on the way in or out, for user namespaces: host id = containerId - from + to. */
@@ -27,6 +36,11 @@ export interface IdMap {
   containerId: number;
   hostId: number;
   size: number;
+}
+
+export interface IdMaps {
+  uid: IdMap[];
+  gid: IdMap[];
 }
 
 export interface PathStat {
@@ -47,7 +61,7 @@ export interface UnpackOptions {
   owner?: { uid: number; gid: number };
   /** Turn `.wh.` entries into overlayfs whiteouts and opaque markers (image layers). */
   whiteouts?: boolean;
-  idMap?: { uid: IdMap[]; gid: IdMap[] };
+  idMap?: IdMaps;
   /** Give up beyond this many bytes of content (archive bombs). */
   maxBytes?: number;
 }
@@ -57,7 +71,7 @@ export interface PackOptions {
   as?: string;
   /** Turn overlayfs whiteouts of an upper directory into `.wh.` entries (commit). */
   whiteouts?: boolean;
-  idMap?: { uid: IdMap[]; gid: IdMap[] };
+  idMap?: IdMaps;
   /** Paths below `path` left out (mount points of a container on commit and export). */
   exclude?: string[];
 }
@@ -121,9 +135,15 @@ export interface Addon {
   loadShim(path: string): number;
   /**
    * Starts a shim with fd 3 connected to the returned control descriptor, fd 2 on `log`, and fd 4 a duplicate of
-   * `networkNamespace` when given. The child is in a session of its own. Cheap in a large process: the address space is not copied.
+   * `networkNamespace` when given, and fd 5 one of `userNamespace`. The child is in a session of its own. Cheap in a large process: the address space is not copied.
    */
-  spawnShim(options: { shim: number; bundle: string; log: string; networkNamespace?: number }): {
+  spawnShim(options: {
+    shim: number;
+    bundle: string;
+    log: string;
+    networkNamespace?: number;
+    userNamespace?: number;
+  }): {
     pid: number;
     control: number;
   };
@@ -167,8 +187,13 @@ export interface Addon {
   ensureBridge(options: { name: string; addresses: string[]; mtu: number }): Promise<void>;
   deleteLink(name: string): Promise<void>;
   linkExists(name: string): boolean;
-  /** A new network namespace with its loopback up, as a descriptor. */
-  createNetworkNamespace(): Promise<number>;
+  /**
+   * A new network namespace with its loopback up, as a descriptor.
+   * @param owner maps of a new user namespace that it is to belong to, or a process in whose one it is to be
+   */
+  createNetworkNamespace(owner?: IdMaps | { pid: number }): Promise<number>;
+  /** A descriptor of the user namespace that a network namespace belongs to. */
+  userNamespaceOf(networkNamespace: number): number;
   /** Adds a veth pair between the bridge and the namespace, configured and up. Undoes itself on failure. */
   createEndpoint(networkNamespace: number, endpoint: EndpointRequest): Promise<void>;
   interfaceStats(pid: number): Promise<InterfaceStats[]>;

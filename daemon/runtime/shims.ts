@@ -15,13 +15,17 @@ export class Shims {
     this.#executable = addon.loadShim(path);
   }
 
-  /** Starts a shim for the bundle. The shim keeps its own copy of `networkNamespace`. */
-  spawn(bundle: string, networkNamespace?: number): { pid: number; client: ShimClient; ended: Promise<void> } {
+  /** Starts a shim for the bundle. The shim keeps its own copies of the namespaces. */
+  spawn(
+    bundle: string,
+    namespaces: { network?: number; user?: number } = {},
+  ): { pid: number; client: ShimClient; ended: Promise<void> } {
     const { pid, control } = this.addon.spawnShim({
       shim: this.#executable,
       bundle,
       log: join(bundle, 'shim.log'),
-      ...(networkNamespace !== undefined && { networkNamespace }),
+      ...(namespaces.network !== undefined && { networkNamespace: namespaces.network }),
+      ...(namespaces.user !== undefined && { userNamespace: namespaces.user }),
     });
     const client = ShimClient.fromDescriptor(control, bundle);
     return { pid, client, ended: this.endOf(pid, client) };

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict, invalid, notFound, unsupported } from '../errors.js';
 import type { EventPublisher } from '../containers/events.js';
@@ -7,6 +7,7 @@ import { timestamp } from '../containers/timestamp.js';
 import type { Filters } from '../http/filters.js';
 import type { Addon } from '../runtime/addon.js';
 import type { VolumeRecord, VolumeStore } from '../store/volumes.js';
+import { IdMapping } from '../userns/id-mapping.js';
 
 /** Who uses a volume: the ids of containers, running or not. */
 export interface VolumeUsers {
@@ -33,6 +34,7 @@ export class Volumes {
     readonly addon: Addon,
     readonly events: EventPublisher,
     readonly users: VolumeUsers,
+    readonly mapping = IdMapping.identity,
   ) {
     mkdirSync(join(dataRoot, 'volumes'), { recursive: true, mode: 0o701 });
     for (const record of store.all()) this.#records.set(record.name, record);
@@ -75,6 +77,7 @@ export class Volumes {
       anonymous,
     };
     mkdirSync(this.mountpoint(name), { recursive: true, mode: 0o755 });
+    if (this.mapping.shifts) chownSync(this.mountpoint(name), this.mapping.root.uid, this.mapping.root.gid);
     this.store.insert(record);
     this.#records.set(name, record);
     this.#publish('create', name);

@@ -22,7 +22,9 @@ let instances = 0;
 export class DaemonProcess implements Instance {
   readonly id = `gt-${process.pid}-${++instances}`;
   readonly root = join(process.env['GANTRY_TEST_ROOT'] ?? '/var/tmp', this.id);
-  readonly dataRoot = join(this.root, 'data');
+  /** Where everything lies: the data root, or one below it for a daemon with user namespaces. */
+  readonly dataRoot: string;
+  readonly #configuredDataRoot = join(this.root, 'data');
   /** Short, because a shim's socket lies below it and a socket's path has 107 bytes at most. */
   readonly execRoot = join('/run', this.id);
   readonly pidfile = join(this.root, 'gantryd.pid');
@@ -34,8 +36,16 @@ export class DaemonProcess implements Instance {
   #child: ChildProcess | undefined;
   #expectedToRun = false;
 
-  constructor(private readonly extraFlags: string[] = []) {
-    mkdirSync(this.dataRoot, { recursive: true });
+  /**
+   * @param extraFlags further flags of gantryd
+   * @param remapped for a daemon with user namespaces: the directory of its data root, and a command that runs it
+   */
+  constructor(
+    private readonly extraFlags: string[] = [],
+    private readonly remapped?: { directory: string; runner: readonly string[] },
+  ) {
+    this.dataRoot = join(this.#configuredDataRoot, remapped?.directory ?? '');
+    mkdirSync(this.#configuredDataRoot, { recursive: true });
   }
 
   get host(): string {
@@ -50,7 +60,8 @@ export class DaemonProcess implements Instance {
   /** Starts the daemon and returns when it answers. */
   async start(): Promise<void> {
     const log = openSync(this.logPath, 'a');
-    this.#child = spawn(join(REPOSITORY, 'bin/gantryd'), this.#flags(), { stdio: ['ignore', log, log] });
+    const [program = '', ...words] = [...(this.remapped?.runner ?? []), join(REPOSITORY, 'bin/gantryd')];
+    this.#child = spawn(program, [...words, ...this.#flags()], { stdio: ['ignore', log, log] });
     closeSync(log);
     this.#expectedToRun = true;
     await this.#untilItAnswers();
@@ -88,7 +99,7 @@ export class DaemonProcess implements Instance {
   #flags(): string[] {
     return [
       ...['--host', this.host],
-      ...['--data-root', this.dataRoot],
+      ...['--data-root', this.#configuredDataRoot],
       ...['--exec-root', this.execRoot],
       ...['--pidfile', this.pidfile],
       ...['--config-file', join(this.root, 'daemon.json')].filter(() => existsSync(join(this.root, 'daemon.json'))),

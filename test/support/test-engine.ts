@@ -23,7 +23,10 @@ export class TestEngine {
   #idle: HostSnapshot | undefined;
   #containers: string[] = [];
 
-  constructor(private readonly flags: string[]) {}
+  constructor(
+    private readonly flags: string[],
+    private readonly remapped?: ConstructorParameters<typeof DaemonProcess>[1],
+  ) {}
 
   get host(): string {
     return this.docker.host;
@@ -35,7 +38,7 @@ export class TestEngine {
 
   async start(): Promise<void> {
     if (OTHER_ENGINE === undefined) {
-      this.daemon = new DaemonProcess(this.flags);
+      this.daemon = new DaemonProcess(this.flags, this.remapped);
       await this.daemon.start();
     }
     const daemon = this.daemon;
@@ -75,10 +78,11 @@ export class TestEngine {
  * Gives a test file an engine of its own, with busybox in it. After each test its containers are removed and the host is
  * compared with what it was.
  * @param flags further flags of gantryd
+ * @param remapped see DaemonProcess
  */
-export function useEngine(flags: string[] = []): TestEngine {
+export function useEngine(flags: string[] = [], remapped?: ConstructorParameters<typeof DaemonProcess>[1]): TestEngine {
   jest.setTimeout(TEST_TIMEOUT_MS);
-  const engine = new TestEngine(flags);
+  const engine = new TestEngine(flags, remapped);
   beforeAll(() => engine.start());
   afterEach(() => engine.clear());
   afterAll(() => engine.stop());

@@ -18,6 +18,7 @@ import { extract, type Header, pack } from 'tar-stream';
 import { encodePathStat, getArchive, headArchive, putArchive } from '../../daemon/containers/archive.js';
 import type { FileAccess } from '../../daemon/containers/file-access.js';
 import { addon } from '../../daemon/runtime/index.js';
+import { IdMapping } from '../../daemon/userns/id-mapping.js';
 
 let scratch = '';
 let root = '';
@@ -42,6 +43,7 @@ beforeEach(() => {
     readonlyRootfs: false,
     mounts: [{ target: '/volume', readonly: true }],
     user: '',
+    mapping: IdMapping.identity,
   };
 });
 

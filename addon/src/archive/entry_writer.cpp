@@ -95,7 +95,9 @@ void EntryWriter::replace_whiteouts_above(const std::string& path) {
       const std::string name(base_of(prefix));
       check(unlinkat(parent.get(), name.c_str(), 0), "replace whiteout " + prefix);
       check(mkdirat(parent.get(), name.c_str(), 0755), "make directory " + prefix);
-      set_opaque(root_.open(prefix, O_PATH | O_DIRECTORY | O_NOFOLLOW).get());
+      const UniqueFd made = root_.open(prefix, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+      set_owner(made.get(), default_owner_);
+      set_opaque(made.get());
     }
     if (slash == std::string::npos) return;
   }
@@ -252,7 +254,7 @@ void EntryWriter::apply(int fd, const TarEntry& entry) const {
   } else if (entry.type != EntryType::symbolic_link) {
     set_mode(fd, entry.mode);
   }
-  write_xattrs(fd, entry.xattrs);
+  write_xattrs(fd, entry.xattrs, options_.uid_map.to_host(0));
   if (entry.type == EntryType::regular) set_time(fd, entry.mtime);
 }
 

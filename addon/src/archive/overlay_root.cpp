@@ -11,25 +11,29 @@
 #include <vector>
 
 #include "archive/directory.h"
+#include "archive/metadata.h"
 #include "archive/path.h"
+#include "isolation/detached_mount.h"
 #include "isolation/error.h"
 #include "isolation/rootfs.h"
+#include "isolation/user_namespace.h"
 
 namespace gantry::archive {
 namespace {
 
 /// Opens a mount point below `root`, made if it is absent, as a directory or as an empty file.
-UniqueFd open_mount_point(int root, const std::string& path, bool directory) {
+UniqueFd open_mount_point(int root, const std::string& path, bool directory, Owner owner) {
   const std::string clean = clean_path("/" + path);
   if (clean.empty() || escapes(clean)) throw Error("attach a volume at " + path, EINVAL);
   UniqueFd found = open_beneath(root, clean, O_PATH);
   if (found) return found;
   if (errno != ENOENT) throw Error("open mount point /" + clean);
-  if (directory) return make_directories(root, clean, {});
-  const UniqueFd parent = make_directories(root, std::string(parent_of(clean)), {});
+  if (directory) return make_directories(root, clean, owner);
+  const UniqueFd parent = make_directories(root, std::string(parent_of(clean)), owner);
   check(mknodat(parent.get(), std::string(base_of(clean)).c_str(), S_IFREG | 0755, 0), "make /" + clean);
   found = open_beneath(root, clean, O_PATH);
   if (!found) throw Error("open mount point /" + clean);
+  set_owner(found.get(), owner);
   return found;
 }
 
@@ -37,6 +41,7 @@ UniqueFd clone_mount(const Bind& bind) {
   UniqueFd tree(static_cast<int>(
       check(syscall(SYS_open_tree, AT_FDCWD, bind.source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE),
             "open volume " + bind.source)));
+  if (!bind.shown.empty()) map_ids(tree.get(), create_user_namespace(bind.shown).get(), false, bind.source);
   if (bind.readonly) {
     mount_attr attributes{};
     attributes.attr_set = MOUNT_ATTR_RDONLY;
@@ -69,6 +74,7 @@ OverlayRoot::OverlayRoot(const RootSpec& spec) {
     std::string pattern = (spec.work.empty() ? spec.upper : spec.work) + ".XXXXXX";
     if (mkdtemp(pattern.data()) == nullptr) throw Error("make work directory " + pattern);
     work_ = pattern;
+    check(chown(pattern.c_str(), spec.owner.uid, spec.owner.gid), "change owner of " + pattern);
   }
   try {
     attach(spec);
@@ -87,12 +93,14 @@ void OverlayRoot::attach(const RootSpec& spec) {
   for (const Bind& bind : spec.binds) volumes.push_back(clone_mount(bind));
 
   // Unmounting would otherwise wait until everything on the upper directory's file system is on the disk.
-  mount_ = mount_overlay(spec.lower, spec.upper, work_, work_.empty() ? OverlaySync::ordinary : OverlaySync::never);
+  mount_ = mount_overlay(spec.lower, spec.upper, work_, work_.empty() ? OverlaySync::ordinary : OverlaySync::never,
+                         spec.shown);
+  const Owner owner = spec.shown.empty() ? spec.owner : Owner{};
   const UniqueFd target(check(open(mount_point_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open " + mount_point_));
   move_to(mount_.get(), target.get(), "overlay");
   attached_ = true;
   for (size_t i = 0; i < volumes.size(); ++i) {
-    const UniqueFd place = open_mount_point(mount_.get(), spec.binds[i].target, is_directory(volumes[i].get()));
+    const UniqueFd place = open_mount_point(mount_.get(), spec.binds[i].target, is_directory(volumes[i].get()), owner);
     move_to(volumes[i].get(), place.get(), spec.binds[i].target);
   }
 }

@@ -79,7 +79,7 @@ class Packer {
     entry.uid = options_.uid_map.to_container(status.st_uid);
     entry.gid = options_.gid_map.to_container(status.st_gid);
     entry.mtime.seconds = status.st_mtim.tv_sec;
-    entry.xattrs = read_xattrs(object);
+    entry.xattrs = read_xattrs(object, options_.uid_map.to_host(0));
     switch (status.st_mode & S_IFMT) {
       case S_IFDIR:
         entry.type = EntryType::directory;

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "archive/directory.h"
+#include "isolation/id_maps.h"
 #include "isolation/unique_fd.h"
 
 namespace gantry::archive {
@@ -15,6 +17,8 @@ struct Bind {
   std::string source;
   std::string target;
   bool readonly = false;
+  /// How to show the ids of its files; empty for as they are.
+  IdMaps shown{};
 };
 
 /// What daemon/runtime/addon.ts calls a Root.
@@ -27,6 +31,10 @@ struct RootSpec {
   std::string upper;
   std::string work;
   std::vector<Bind> binds;
+  /// Of the mount points that are made for the binds, as it is on the disk.
+  Owner owner;
+  /// How to show the ids of the layers' files; empty for as they are.
+  IdMaps shown;
 };
 
 class OverlayRoot;

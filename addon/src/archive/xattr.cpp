@@ -1,5 +1,6 @@
 #include "archive/xattr.h"
 
+#include <linux/capability.h>
 #include <sys/xattr.h>
 
 #include <cerrno>
@@ -51,12 +52,36 @@ bool read_value(const std::string& path, const char* name, std::string& value) {
   return true;
 }
 
+constexpr char capability_xattr[] = "security.capability";
+
+std::string root_bytes(uint32_t root) {
+  std::string bytes;
+  for (int shift = 0; shift < 32; shift += 8) bytes.push_back(static_cast<char>(root >> shift));
+  return bytes;
+}
+
+/// vfs_cap_data of linux/capability.h with its revision changed. In a user namespace only revision 3 holds, which ends
+/// with who its root is; in an archive that means nothing.
+std::string with_root(std::string capability, uint32_t root) {
+  if (root == 0 || capability.size() != XATTR_CAPS_SZ_2) return capability;
+  capability[3] = VFS_CAP_REVISION_3 >> 24;
+  return capability + root_bytes(root);
+}
+
+std::string without_root(std::string capability, uint32_t root) {
+  if (root == 0 || capability.size() != XATTR_CAPS_SZ_3) return capability;
+  if (capability.compare(XATTR_CAPS_SZ_2, 4, root_bytes(root)) != 0) return capability;
+  capability.resize(XATTR_CAPS_SZ_2);
+  capability[3] = VFS_CAP_REVISION_2 >> 24;
+  return capability;
+}
+
 /// What GNU tar and Docker pass over: no attributes here, or not of this kind on such a file.
 bool is_refusal(int error) { return error == ENOTSUP || error == EPERM || error == EINVAL; }
 
 }  // namespace
 
-Xattrs read_xattrs(int fd) {
+Xattrs read_xattrs(int fd, uint32_t root) {
   const std::string path = descriptor_path(fd);
   const std::string names = list_names(path);
   Xattrs result;
@@ -65,7 +90,9 @@ Xattrs read_xattrs(int fd) {
     begin += name.size() + 1;
     if (!goes_into_archives(name)) continue;
     std::string value;
-    if (read_value(path, name.c_str(), value)) result.emplace_back(name, std::move(value));
+    if (!read_value(path, name.c_str(), value)) continue;
+    if (name == capability_xattr) value = without_root(std::move(value), root);
+    result.emplace_back(name, std::move(value));
   }
   return result;
 }
@@ -77,12 +104,13 @@ bool has_xattr(int fd, const char* name, std::string* value) {
   return true;
 }
 
-void write_xattrs(int fd, const Xattrs& xattrs) {
+void write_xattrs(int fd, const Xattrs& xattrs, uint32_t root) {
   if (xattrs.empty()) return;
   const std::string path = descriptor_path(fd);
   for (const auto& [name, value] : xattrs) {
     if (!accepted_from_archives(name) || name.find('\0') != std::string::npos) continue;
-    if (setxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0) == 0 || is_refusal(errno)) continue;
+    const std::string kept = name == capability_xattr ? with_root(value, root) : value;
+    if (setxattr(path.c_str(), name.c_str(), kept.data(), kept.size(), 0) == 0 || is_refusal(errno)) continue;
     throw Error("set extended attribute " + name);
   }
 }

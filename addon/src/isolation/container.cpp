@@ -42,7 +42,11 @@ struct Preparation {
   Execution execution;
   Stdio stdio;
 
-  bool in_user_namespace() const { return (namespaces.created & CLONE_NEWUSER) != 0; }
+  /// Whether the network belongs to another user namespace. One that is joined comes with the network that is.
+  bool is_network_foreign() const {
+    return (namespaces.created & CLONE_NEWUSER) != 0 && (namespaces.created & CLONE_NEWNET) == 0;
+  }
+  bool in_user_namespace() const { return (namespaces.created & CLONE_NEWUSER) != 0 || namespaces.user; }
 };
 
 /// The host's null device, which masks files. Verified: a wrong node here would uncover what is to be hidden.
@@ -59,10 +63,11 @@ bool needs_dev(const Mount& mount) { return mount.on_dev() && mount.type == "tmp
 
 /// Whether a file system shows a namespace that a new user namespace does not own, so that it cannot be mounted in
 /// there.
-bool is_of_foreign_namespace(const Mount& mount, uint64_t created) {
-  if (mount.type == "sysfs") return (created & CLONE_NEWNET) == 0;
-  if (mount.type == "mqueue") return (created & CLONE_NEWIPC) == 0;
-  if (mount.type == "proc") return (created & CLONE_NEWPID) == 0;
+bool is_of_foreign_namespace(const Mount& mount, const Namespaces& namespaces) {
+  if (mount.type == "sysfs") return (namespaces.created & CLONE_NEWNET) == 0;
+  if (mount.type == "mqueue") return (namespaces.created & CLONE_NEWIPC) == 0;
+  // One that is joined belongs to the user namespace that is joined, and what the parent mounts shows its own.
+  if (mount.type == "proc") return (namespaces.own() & CLONE_NEWPID) == 0;
   return false;
 }
 
@@ -70,9 +75,9 @@ bool is_of_foreign_namespace(const Mount& mount, uint64_t created) {
 void prepare_with_privilege(Preparation& preparation) {
   const json& spec = preparation.spec;
   for (Mount& mount : preparation.mounts) {
-    if (mount.fd || !(needs_dev(mount) || is_of_foreign_namespace(mount, preparation.namespaces.created))) continue;
+    if (mount.fd || !(needs_dev(mount) || is_of_foreign_namespace(mount, preparation.namespaces))) continue;
     make_mount(mount);
-    if (needs_dev(mount)) populate_dev(mount.fd.get(), spec, container_root(spec));
+    if (needs_dev(mount)) populate_dev(mount.fd.get(), spec, container_ids(spec));
   }
 }
 
@@ -111,9 +116,9 @@ void write_sysctls(const Preparation& preparation) {
   UniqueFd own;
   if (mounted == preparation.mounts.end()) own = make_filesystem("proc", "proc", {});
   const int proc = own ? own.get() : mounted->fd.get();
-  const bool network_done = preparation.in_user_namespace() && (preparation.namespaces.created & CLONE_NEWNET) == 0;
   for (const auto& [name, value] : sysctls.items())
-    if (!network_done || !is_network_sysctl(name)) write_sysctl(proc, name, value.get<std::string>());
+    if (!preparation.is_network_foreign() || !is_network_sysctl(name))
+      write_sysctl(proc, name, value.get<std::string>());
 }
 
 void make_working_directory(int root, const std::string& path) {
@@ -153,8 +158,10 @@ void build_root(Preparation& preparation) {
   ::umask(0);
   connect_stdio(preparation.stdio);
   if (preparation.in_user_namespace()) {
-    channel.await(Permission::mapped);
+    if (!preparation.namespaces.user) channel.await(Permission::mapped);
     become_container_root();
+    // Whoever makes it owns its message queues.
+    if ((preparation.namespaces.created & CLONE_NEWIPC) != 0) check(::unshare(CLONE_NEWIPC), "unshare ipc namespace");
   }
   set_names(preparation.spec);
   if ((preparation.namespaces.created & CLONE_NEWNET) != 0) bring_up_loopback();
@@ -174,25 +181,40 @@ Preparation prepare(const json& spec, const LaunchOptions& options) {
   }
   if (!field(field(spec, "linux"), "maskedPaths").empty()) preparation.null_device = open_null_device();
   preparation.stdio = options.stdio;
+  give_stdio_to(options.stdio, container_ids(spec));
   preparation.execution.limits = read_rlimits(field(field(spec, "process"), "rlimits"));
   preparation.execution.filter = read_seccomp_filter(options.seccomp_filter);
   preparation.execution.own_cgroup_namespace = (preparation.namespaces.created & CLONE_NEWCGROUP) != 0;
   return preparation;
 }
 
+/// The pid namespace first: where it belongs to the user namespace or to the host, this still has the right to it. It
+/// is that of children only, so that nobody in there sees this process.
+void join_user_namespace(const Namespaces& namespaces) {
+  for (const Namespaces::Joined& joined : namespaces.joined)
+    if (joined.type == CLONE_NEWPID) check(::setns(joined.fd.get(), CLONE_NEWPID), "join namespace " + joined.path);
+  check(::setns(namespaces.user.get(), CLONE_NEWUSER), "join the user namespace");
+}
+
 void spawn(Launcher& launcher, Preparation& preparation) {
   NamespaceVisit visit;
   for (const Namespaces::Joined& joined : preparation.namespaces.joined)
-    visit.enter(joined.type, joined.fd.get(), joined.path);
+    if (!preparation.namespaces.user || joined.type != CLONE_NEWPID)
+      visit.enter(joined.type, joined.fd.get(), joined.path);
   if (preparation.in_user_namespace()) {
     prepare_with_privilege(preparation);
-    if ((preparation.namespaces.created & CLONE_NEWNET) == 0)
-      write_network_sysctls(field(field(preparation.spec, "linux"), "sysctl"));
+    if (preparation.is_network_foreign()) write_network_sysctls(field(field(preparation.spec, "linux"), "sysctl"));
   }
   // A cgroup namespace is rooted where its maker is, and the child is not there yet.
-  const uint64_t created = preparation.namespaces.created & ~uint64_t{CLONE_NEWCGROUP};
-  launcher.spawn(
-      created, [&preparation](ChildChannel& channel, UniqueFd& parent) { be_container(preparation, channel, parent); });
+  uint64_t created = preparation.namespaces.created & ~uint64_t{CLONE_NEWCGROUP};
+  if (preparation.in_user_namespace()) created &= ~uint64_t{CLONE_NEWIPC};
+  const auto body = [&preparation](ChildChannel& channel, UniqueFd& parent) {
+    be_container(preparation, channel, parent);
+  };
+  if (preparation.namespaces.user)
+    launcher.spawn_after([&preparation] { join_user_namespace(preparation.namespaces); }, created, body);
+  else
+    launcher.spawn(created, body);
 }
 
 }  // namespace
@@ -202,8 +224,8 @@ Process create_container(const json& spec, const LaunchOptions& options) {
     Preparation preparation = prepare(spec, options);
     Launcher launcher(options.cgroup_path);
     spawn(launcher, preparation);
-    if (preparation.in_user_namespace()) {
-      write_id_maps(launcher.pid(), spec);
+    if ((preparation.namespaces.created & CLONE_NEWUSER) != 0) {
+      write_id_maps(launcher.pid(), container_ids(spec));
       launcher.allow(Permission::mapped);
     }
     launcher.place(preparation.execution.limits);

@@ -76,6 +76,15 @@ void set_mount_options(int mount, const MountOptions& options, const std::string
   if ((options.set | options.clear) != 0) set_attributes(mount, 0, {options.set, options.clear, 0, 0}, name);
 }
 
+void map_ids(int mount, int user_namespace, bool recursive, const std::string& name) {
+  mount_attr attributes{MOUNT_ATTR_IDMAP, 0, 0, static_cast<uint64_t>(user_namespace)};
+  if (::mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attributes, sizeof attributes) == 0)
+    return;
+  const int error = errno;
+  throw Error("map the ids of " + name, error,
+              error == EINVAL ? "the kernel or its file system does not support id-mapped mounts" : "");
+}
+
 void attach_mount(int mount, int target, const std::string& name) {
   if (::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
     throw Error("mount on " + name);

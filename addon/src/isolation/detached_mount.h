@@ -21,6 +21,10 @@ UniqueFd clone_mount(int fd, bool recursive, const std::string& name);
 /// Applies attributes and propagation to a mount, attached or not.
 void set_mount_options(int mount, const MountOptions& options, const std::string& name);
 
+/// Has a detached mount show the ids of its files by the map of a user namespace: one that is `inside` there on the
+/// disk is `outside` here. @throws Error, also where the file system cannot do that
+void map_ids(int mount, int user_namespace, bool recursive, const std::string& name);
+
 /// Attaches `mount` on what `target` refers to (any descriptor, O_PATH will do).
 void attach_mount(int mount, int target, const std::string& name);
 

@@ -61,7 +61,7 @@ Device read_device(const json& entry) {
 }
 
 /// `parent` is a directory descriptor; the node's name there is the last component of the device's path.
-void make_node(int parent, const Device& device, const Owner& root) {
+void make_node(int parent, const Device& device, const IdMaps& ids) {
   const std::string name = name_of(device.path);
   if (::mknodat(parent, name.c_str(), device.mode, device.number) < 0) {
     if (errno == EEXIST) return;
@@ -69,17 +69,23 @@ void make_node(int parent, const Device& device, const Owner& root) {
   }
   // The umask has taken its part of the mode.
   if (::fchmodat(parent, name.c_str(), device.mode & 07777, 0) < 0) throw Error("chmod " + device.path);
-  const uid_t uid = root.uid + device.uid;
-  const gid_t gid = root.gid + device.gid;
+  const uid_t uid = ids.user_outside(device.uid);
+  const gid_t gid = ids.group_outside(device.gid);
   if ((uid != 0 || gid != 0) && ::fchownat(parent, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
     throw Error("chown " + device.path);
 }
 
-void make_links(int dev, const Owner& root) {
+/// Gives `name` in /dev, or with "" /dev itself, to root.
+void give_to_root(int dev, const char* name, const IdMaps& ids) {
+  if (ids.empty()) return;
+  if (::fchownat(dev, name, ids.user_outside(0), ids.group_outside(0), AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
+    throw Error(std::string("chown /dev/") + name);
+}
+
+void make_links(int dev, const IdMaps& ids) {
   for (const auto& [name, target] : kLinks) {
     if (::symlinkat(target, dev, name) < 0 && errno != EEXIST) throw Error(std::string("symlink /dev/") + name);
-    if (root.uid != 0 && ::fchownat(dev, name, root.uid, root.gid, AT_SYMLINK_NOFOLLOW) < 0)
-      throw Error(std::string("chown /dev/") + name);
+    give_to_root(dev, name, ids);
   }
 }
 
@@ -90,18 +96,18 @@ bool is_plain(const std::string& path) { return path.find("/../") == std::string
 
 }  // namespace
 
-void populate_dev(int dev, const json& spec, const Owner& root) {
+void populate_dev(int dev, const json& spec, const IdMaps& ids) {
   // The nodes of the spec come first: it may give /dev/null another mode.
   for (const json& entry : field(field(spec, "linux"), "devices")) {
     const Device device = read_device(entry);
     if (!is_below_dev(device.path)) continue;
     if (!is_plain(device.path)) throw Error("device " + device.path, 0, "the path must not contain \"..\"");
     const UniqueFd parent = make_directory_in_root(dev, parent_of(device.path.substr(4)));
-    make_node(parent.get(), device, root);
+    make_node(parent.get(), device, ids);
   }
-  for (const Device& device : default_devices()) make_node(dev, device, root);
-  make_links(dev, root);
-  if (root.uid != 0 && ::fchownat(dev, "", root.uid, root.gid, AT_EMPTY_PATH) < 0) throw Error("chown /dev");
+  for (const Device& device : default_devices()) make_node(dev, device, ids);
+  make_links(dev, ids);
+  give_to_root(dev, "", ids);
 }
 
 void make_devices_in_root(int root, const json& spec, bool populated) {

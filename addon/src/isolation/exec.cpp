@@ -9,6 +9,7 @@
 #include "isolation/process_setup.h"
 #include "isolation/spec_check.h"
 #include "isolation/spec_field.h"
+#include "isolation/standard_streams.h"
 
 namespace gantry {
 
@@ -29,6 +30,7 @@ Process launch(const json& spec, const json& process, int init_pidfd, const Laun
   execution.filter = read_seccomp_filter(options.seccomp_filter);
   execution.limits = read_rlimits(inherited_field(spec, process, "rlimits"));
 
+  give_stdio_to(options.stdio, container_ids(spec));
   Launcher launcher(options.cgroup_path);
   launcher.spawn_inside(init_pidfd, namespaces, options.stdio, [&](ChildChannel& channel, UniqueFd& parent) {
     ::umask(0);

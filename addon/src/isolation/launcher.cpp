@@ -92,7 +92,22 @@ void Launcher::spawn(uint64_t namespaces, const Body& body) {
   child_end_.reset();
 }
 
+void Launcher::spawn_after(const std::function<void()>& enter, uint64_t namespaces, const Body& body) {
+  spawn_sibling([&](ChildChannel&, UniqueFd&) { enter(); }, namespaces, body);
+}
+
 void Launcher::spawn_inside(int pidfd, uint64_t namespaces, const Stdio& stdio, const Body& body) {
+  const auto prepare = [&](ChildChannel& channel, UniqueFd& parent) {
+    connect_stdio(stdio);
+    // All in one call: the kernel knows the order, user namespace first.
+    check(::setns(pidfd, static_cast<int>(namespaces)), "join the namespaces of the container");
+    close_all_but({&channel.descriptor(), &child_end_, &parent});
+  };
+  spawn_sibling(prepare, 0, body);
+}
+
+/// A child of this process that an intermediate one makes, as whatever `prepare` makes of that.
+void Launcher::spawn_sibling(const Preparation& prepare, uint64_t namespaces, const Body& body) {
   const Undumpable undumpable;
   const UniqueFd cgroup = cgroup_path_.empty() ? UniqueFd() : Cgroup(cgroup_path_).open_v2();
   // The intermediate process has a channel of its own: its successor may have something to say before it has.
@@ -104,12 +119,9 @@ void Launcher::spawn_inside(int pidfd, uint64_t namespaces, const Stdio& stdio, 
   if (intermediate.pid == 0) {
     run_child(
         [&](ChildChannel& own_channel, UniqueFd& parent) {
-          connect_stdio(stdio);
-          // All in one call: the kernel knows the order, user namespace first.
-          check(::setns(pidfd, static_cast<int>(namespaces)), "join the namespaces of the container");
-          close_all_but({&own_channel.descriptor(), &child_end_, &parent});
+          prepare(own_channel, parent);
           UniqueFd successor_pidfd;
-          const pid_t successor = clone(CLONE_PARENT, -1, successor_pidfd);
+          const pid_t successor = clone(namespaces | CLONE_PARENT, -1, successor_pidfd);
           if (successor == 0) run_child(body, child_end_, parent);
           own_channel.hand_over(successor, successor_pidfd.get());
           ::_exit(0);

@@ -42,6 +42,10 @@ class Launcher {
   /// A child in new namespaces (CLONE_NEW*), born in its v2 cgroup.
   void spawn(uint64_t namespaces, const Body& body);
 
+  /// A child in new namespaces (CLONE_NEW*) of what `enter` joins, a user namespace that exists. From one there is no
+  /// way back, so an intermediate process does it.
+  void spawn_after(const std::function<void()>& enter, uint64_t namespaces, const Body& body);
+
   /// A child in the namespaces (CLONE_NEW*) of another process. It is born there by way of an intermediate process, so
   /// that nothing in that pid namespace ever sees one of ours with the host's root, or descriptors other than `stdio`.
   void spawn_inside(int pidfd, uint64_t namespaces, const Stdio& stdio, const Body& body);
@@ -55,6 +59,8 @@ class Launcher {
   Process finish(const nlohmann::json& oom_score_adj);
 
  private:
+  using Preparation = std::function<void(ChildChannel& channel, UniqueFd& parent)>;
+  void spawn_sibling(const Preparation& prepare, uint64_t namespaces, const Body& body);
   pid_t clone(uint64_t flags, int cgroup, UniqueFd& pidfd);
 
   std::string cgroup_path_;

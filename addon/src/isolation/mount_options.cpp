@@ -80,7 +80,7 @@ MountOptions parse_mount_options(const std::vector<std::string>& options) {
     } else if (const Attribute* tree = name[0] == 'r' ? find_attribute(name.substr(1)) : nullptr) {
       apply(parsed.recursive_set, parsed.recursive_clear, *tree);
     } else if (option == "idmap" || option == "ridmap") {
-      throw Error("mount option " + option, 0, "id-mapped mounts are not supported");
+      parsed.recursive_id_map |= option == "ridmap";
     } else if (const size_t equals = option.find('='); equals != std::string::npos) {
       parsed.parameters.emplace_back(option.substr(0, equals), option.substr(equals + 1));
     } else {

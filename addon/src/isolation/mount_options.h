@@ -23,6 +23,8 @@ struct MountOptions {
 
   bool bind = false;
   bool recursive_bind = false;
+  /// Map the ids of everything mounted below as well.
+  bool recursive_id_map = false;
   /// Start a tmpfs with what it covers.
   bool copy_up = false;
 

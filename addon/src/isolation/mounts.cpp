@@ -18,6 +18,7 @@
 #include "isolation/spec_field.h"
 #include "isolation/system_calls.h"
 #include "isolation/tmpfs_copy_up.h"
+#include "isolation/user_namespace.h"
 
 namespace gantry {
 namespace {
@@ -48,11 +49,13 @@ Mount read_mount(const json& entry, const MountOptions::Propagation& propagation
   const std::string what = "mount on " + mount.destination;
   if (mount.destination.empty() || mount.destination[0] != '/' || name_of(mount.destination).empty())
     throw Error("mount on \"" + mount.destination + "\"", 0, "the destination must be an absolute path below /");
-  for (const char* key : {"uidMappings", "gidMappings"})
-    if (!field(entry, key).empty()) throw Error(what, 0, std::string("mounts[].") + key + " is not supported");
+  mount.ids = read_id_maps(entry);
 
   if (mount.type == "bind" || mount.type == "none" || mount.type.empty()) mount.options.bind = true;
-  if (!mount.options.bind) return mount;
+  if (!mount.options.bind) {
+    if (!mount.ids.empty()) throw Error(what, 0, "mounts[].uidMappings and gidMappings are for bind mounts only");
+    return mount;
+  }
   if (!mount.options.parameters.empty())
     throw Error(what, 0, "a bind mount has no option \"" + mount.options.parameters[0].first + "\"");
   if (mount.options.copy_up) throw Error(what, 0, "a bind mount has no option \"tmpcopyup\"");
@@ -155,6 +158,8 @@ void open_bind_sources(std::vector<Mount>& mounts) {
     if (::fstat(mount.fd.get(), &status) < 0) throw Error("stat " + mount.source);
     mount.directory = S_ISDIR(status.st_mode);
     check_covers_proc(mount);
+    if (!mount.ids.empty())
+      map_ids(mount.fd.get(), create_user_namespace(mount.ids).get(), mount.options.recursive_id_map, mount.source);
     set_mount_options(mount.fd.get(), mount.options, mount.destination);
   }
 }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "isolation/id_maps.h"
 #include "isolation/mount_options.h"
 #include "isolation/unique_fd.h"
 
@@ -14,6 +15,8 @@ namespace gantry {
 struct Mount {
   std::string destination, source, type;
   MountOptions options;
+  /// How a bind mount shows the ids of its files; empty for as they are.
+  IdMaps ids;
   /// The detached mount; empty until it is made.
   UniqueFd fd;
   /// What the mount point has to be.

@@ -47,25 +47,18 @@ bool is_ours(int fd, const Type& type) {
          theirs.st_dev == ours.st_dev;
 }
 
-void write_map(pid_t pid, const char* file, const json& mappings) {
-  std::string text;
-  for (const json& mapping : mappings)
-    text.append(std::to_string(mapping.at("containerID").get<uint32_t>()))
-        .append(" ")
-        .append(std::to_string(mapping.at("hostID").get<uint32_t>()))
-        .append(" ")
-        .append(std::to_string(mapping.at("size").get<uint32_t>()))
-        .append("\n");
-  const std::string path = "/proc/" + std::to_string(pid) + "/" + file;
-  const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    throw Error(std::string("write ") + file);
+void check_maps_root(const std::vector<IdRange>& ranges, const char* name) {
+  for (const IdRange& range : ranges)
+    if (range.inside == 0 && range.size > 0) return;
+  throw Error(std::string("linux.") + name, 0, "a user namespace needs a mapping for id 0");
 }
 
-uint32_t host_id_of_root(const json& mappings, const char* name) {
-  for (const json& mapping : mappings)
-    if (mapping.at("containerID").get<uint32_t>() == 0) return mapping.at("hostID").get<uint32_t>();
-  throw Error(std::string("linux.") + name, 0, "a user namespace needs a mapping for id 0");
+/// A process sees a pid namespace only where it is born, and only its owner may mount its proc.
+void check_user_namespace(const Namespaces& plan) {
+  if ((plan.created & CLONE_NEWUSER) == 0) return;
+  for (const Namespaces::Joined& joined : plan.joined)
+    if (joined.type == CLONE_NEWPID)
+      throw Error("namespace \"pid\"", 0, "joining one takes joining the user namespace it belongs to");
 }
 
 }  // namespace
@@ -74,6 +67,7 @@ uint64_t Namespaces::own() const {
   uint64_t flags = created;
   for (const Joined& entry : joined)
     if (!is_ours(entry.fd.get(), type_of(entry.type))) flags |= entry.type;
+  if (user) flags |= CLONE_NEWUSER;
   return flags;
 }
 
@@ -96,12 +90,16 @@ Namespaces plan_namespaces(const json& spec) {
       plan.created |= type.flag;
       continue;
     }
-    if ((type.flag & (CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWCGROUP)) != 0)
+    if ((type.flag & (CLONE_NEWNS | CLONE_NEWCGROUP)) != 0)
       throw Error(std::string("namespace \"") + type.name + "\"", 0, "joining one by path is not supported");
     Namespaces::Joined joined{type.flag, path, UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC))};
     if (!joined.fd) throw Error("open namespace " + path);
-    plan.joined.push_back(std::move(joined));
+    if (type.flag == CLONE_NEWUSER)
+      plan.user = std::move(joined.fd);
+    else
+      plan.joined.push_back(std::move(joined));
   }
+  check_user_namespace(plan);
   if ((plan.created & CLONE_NEWNS) == 0) throw Error("linux.namespaces", 0, "a container needs a mount namespace");
   return plan;
 }
@@ -119,23 +117,18 @@ NamespaceVisit::~NamespaceVisit() {
     if (::setns(home.fd.get(), static_cast<int>(home.type)) < 0) std::abort();
 }
 
-void write_id_maps(pid_t pid, const json& spec) {
-  const json& linux_section = field(spec, "linux");
-  write_map(pid, "uid_map", field(linux_section, "uidMappings"));
-  write_map(pid, "gid_map", field(linux_section, "gidMappings"));
-}
-
 void become_container_root() {
   check(::setgroups(0, nullptr), "setgroups");
   check(::setresgid(0, 0, 0), "setgid");
   check(::setresuid(0, 0, 0), "setuid");
 }
 
-Owner container_root(const json& spec) {
+IdMaps container_ids(const json& spec) {
   if ((listed_namespaces(spec) & CLONE_NEWUSER) == 0) return {};
-  const json& linux_section = field(spec, "linux");
-  return {host_id_of_root(field(linux_section, "uidMappings"), "uidMappings"),
-          host_id_of_root(field(linux_section, "gidMappings"), "gidMappings")};
+  IdMaps maps = read_id_maps(field(spec, "linux"));
+  check_maps_root(maps.users, "uidMappings");
+  check_maps_root(maps.groups, "gidMappings");
+  return maps;
 }
 
 }  // namespace gantry

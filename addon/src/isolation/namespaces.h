@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "isolation/devices.h"
+#include "isolation/id_maps.h"
 #include "isolation/unique_fd.h"
 
 namespace gantry {
@@ -24,6 +24,8 @@ struct Namespaces {
   uint64_t created = 0;
   /// Namespaces that exist already, opened.
   std::vector<Joined> joined;
+  /// A user namespace that exists already. All that is created belongs to it.
+  UniqueFd user;
 
   /// CLONE_NEW* flags of all that are not the host's.
   uint64_t own() const;
@@ -55,13 +57,11 @@ class NamespaceVisit {
   std::vector<Home> homes_;
 };
 
-/// Writes uid_map and gid_map of a process in a new user namespace from `linux.uidMappings` and `linux.gidMappings`.
-void write_id_maps(pid_t pid, const nlohmann::json& spec);
-
 /// Takes the ids of root in the user namespace this process has entered, with no further groups.
 void become_container_root();
 
-/// The ids that root of the spec's user namespace has here; 0:0 without one.
-Owner container_root(const nlohmann::json& spec);
+/// The maps of the spec's user namespace, be it new or one that exists; empty without one.
+/// @throws Error when they have no root
+IdMaps container_ids(const nlohmann::json& spec);
 
 }  // namespace gantry

@@ -7,6 +7,7 @@
 #include "isolation/detached_mount.h"
 #include "isolation/error.h"
 #include "isolation/rootfs.h"
+#include "isolation/user_namespace.h"
 
 namespace gantry {
 namespace {
@@ -49,16 +50,18 @@ UniqueFd mount_overlay_by_context(const std::vector<std::string>& lower, const s
 }
 
 UniqueFd mount_overlay(const std::vector<std::string>& lower, const std::string& upper, const std::string& work,
-                       OverlaySync sync) {
+                       OverlaySync sync, const IdMaps& shown) {
   if (lower.empty()) throw Error("mount overlay", EINVAL, "no layers");
   if (upper.empty() && lower.size() == 1) {
     // An overlay of one directory alone does not exist.
     UniqueFd mount = mount_directory(lower[0]);
     MountOptions options;
     options.set = MOUNT_ATTR_RDONLY;
+    if (!shown.empty()) map_ids(mount.get(), create_user_namespace(shown).get(), false, lower[0]);
     set_mount_options(mount.get(), options, lower[0]);
     return mount;
   }
+  if (!shown.empty()) return mount_mapped_overlay(lower, upper, work, sync, create_user_namespace(shown).get());
   try {
     return mount_overlay_by_context(lower, upper, work, sync);
   } catch (const Error& error) {

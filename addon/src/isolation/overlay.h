@@ -22,4 +22,8 @@ UniqueFd mount_overlay_by_context(const std::vector<std::string>& lower, const s
 UniqueFd mount_overlay_in_namespace(const std::vector<std::string>& lower, const std::string& upper,
                                     const std::string& work, OverlaySync sync);
 
+/// The latter, where the layers are covered by mounts of themselves that map ids as `user_namespace` does.
+UniqueFd mount_mapped_overlay(const std::vector<std::string>& lower, const std::string& upper, const std::string& work,
+                              OverlaySync sync, int user_namespace);
+
 }  // namespace gantry

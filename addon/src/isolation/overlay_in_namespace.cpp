@@ -56,6 +56,9 @@ struct Request {
   const std::string& upper;
   const std::string& work;
   OverlaySync sync;
+  int user_namespace;
+  /// Of upper and work.
+  std::string directory;
 };
 
 /// @return 0 or an errno
@@ -87,9 +90,26 @@ struct ChildResult {
   int error;
 };
 
+/// Covers a directory with a mount of itself that maps ids. @return 0 or an errno
+int map_directory(const char* path, int user_namespace) {
+  const int mount = ::open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (mount < 0) return errno;
+  mount_attr attributes{MOUNT_ATTR_IDMAP, 0, 0, static_cast<uint64_t>(user_namespace)};
+  if (::mount_setattr(mount, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0) return errno;
+  return ::move_mount(mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? errno : 0;
+}
+
+int map_directories(const Request& request) {
+  if (request.user_namespace < 0) return 0;
+  for (const std::string& layer : request.lower)
+    if (const int error = map_directory(layer.c_str(), request.user_namespace)) return error;
+  return request.upper.empty() ? 0 : map_directory(request.directory.c_str(), request.user_namespace);
+}
+
 ChildResult mount_in_child(const Request& request) {
   if (::unshare(CLONE_NEWNS) < 0) return {-1, errno};
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return {-1, errno};
+  if (const int error = map_directories(request)) return {-1, error};
   OptionText options;
   if (const int error = write_options(request, options)) return {-1, error};
   // Any directory will do as the mount point: nobody else sees it.
@@ -100,10 +120,7 @@ ChildResult mount_in_child(const Request& request) {
   return {fd, fd < 0 ? errno : 0};
 }
 
-}  // namespace
-
-UniqueFd mount_overlay_in_namespace(const std::vector<std::string>& lower, const std::string& upper,
-                                    const std::string& work, OverlaySync sync) {
+UniqueFd mount_by_child(const Request& request) {
   int ends[2];
   check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), "socketpair");
   const UniqueFd ours(ends[0]);
@@ -111,7 +128,7 @@ UniqueFd mount_overlay_in_namespace(const std::vector<std::string>& lower, const
   clone_args arguments{};  // no exit signal: the caller's SIGCHLD handling does not hear of it
   const pid_t child = check(sys::clone3(arguments), "clone");
   if (child == 0) {
-    ChildResult result = mount_in_child({lower, upper, work, sync});
+    ChildResult result = mount_in_child(request);
     iovec answer{&result.error, sizeof result.error};
     ::_exit(send_message(theirs.get(), &answer, 1, result.fd) < 0 ? 1 : 0);
   }
@@ -122,8 +139,29 @@ UniqueFd mount_overlay_in_namespace(const std::vector<std::string>& lower, const
   iovec answer{&error, sizeof error};
   UniqueFd mount;
   if (receive_message(ours.get(), &answer, 1, mount, 0) <= 0) error = ECHILD;
-  if (!mount) throw Error("mount overlay", error);
+  if (!mount)
+    throw Error("mount overlay", error,
+                error == EINVAL && request.user_namespace >= 0
+                    ? "the kernel or the layers' file system does not support id-mapped mounts"
+                    : "");
   return mount;
+}
+
+std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
+}  // namespace
+
+UniqueFd mount_overlay_in_namespace(const std::vector<std::string>& lower, const std::string& upper,
+                                    const std::string& work, OverlaySync sync) {
+  return mount_by_child({lower, upper, work, sync, -1, {}});
+}
+
+UniqueFd mount_mapped_overlay(const std::vector<std::string>& lower, const std::string& upper, const std::string& work,
+                              OverlaySync sync, int user_namespace) {
+  const std::string directory = parent_of(upper);
+  if (directory != parent_of(work))
+    throw Error("mount overlay", EINVAL, upper + " and " + work + " must be in one directory to have their ids mapped");
+  return mount_by_child({lower, upper, work, sync, user_namespace, directory});
 }
 
 }  // namespace gantry

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "isolation/id_maps.h"
 #include "isolation/unique_fd.h"
 
 namespace gantry {
@@ -16,9 +17,11 @@ enum class OverlaySync { ordinary, never };
 /// `lower` is topmost first. With an empty `upper` it is read-only. Uses fsmount with `lowerdir+`; on kernels without
 /// it (before 6.8) mounts in a namespace of a short-lived child and takes a detached copy. Any process may call it,
 /// threads or not.
+/// @param shown how to show the ids of the layers' files (see detached_mount.h, map_ids), for layers that were unpacked
+/// for another user namespace; `upper` and `work` must then be in one directory. Takes Linux 5.19.
 /// @throws Error
 UniqueFd mount_overlay(const std::vector<std::string>& lower, const std::string& upper, const std::string& work,
-                       OverlaySync sync = OverlaySync::ordinary);
+                       OverlaySync sync = OverlaySync::ordinary, const IdMaps& shown = {});
 
 /// The directory `path` as a detached private mount, with everything mounted below it. @throws Error
 UniqueFd mount_directory(const std::string& path);

@@ -18,6 +18,18 @@ void connect_stdio(const Stdio& stdio) {
   for (int fd = 0; fd <= 2; ++fd) check(::dup2(sources[fd].get(), fd), "dup2");
 }
 
+void give_stdio_to(const Stdio& stdio, const IdMaps& ids) {
+  if (ids.empty()) return;
+  for (const int fd : {stdio.in, stdio.out, stdio.err}) {
+    struct stat status;
+    if (fd < 0) continue;
+    if (::fstat(fd, &status) < 0) throw Error("stat standard stream");
+    // Anything else is the host's.
+    if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode)) continue;
+    check(::fchown(fd, ids.user_outside(0), ids.group_outside(0)), "chown standard stream");
+  }
+}
+
 void give_stdio_to(uid_t uid) {
   for (int fd = 0; fd <= 2; ++fd) {
     struct stat status;

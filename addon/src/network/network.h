@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "isolation/id_maps.h"
 #include "isolation/unique_fd.h"
 
 namespace gantry {
@@ -20,6 +21,10 @@ void delete_link(const std::string& name);
 
 /// A new network namespace with its loopback up. It lives as long as a descriptor or a process is in it.
 UniqueFd create_network_namespace();
+/// The same, belonging to a new user namespace with these maps.
+UniqueFd create_network_namespace(const IdMaps& ids);
+/// The same, belonging to the user namespace of a process.
+UniqueFd create_network_namespace(pid_t owner);
 
 struct Endpoint {
   std::string bridge;

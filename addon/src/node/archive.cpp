@@ -7,6 +7,7 @@
 #include "archive/pack.h"
 #include "archive/stat_path.h"
 #include "archive/unpack.h"
+#include "isolation/id_maps.h"
 #include "node/init.h"
 #include "node/own_thread.h"
 
@@ -35,13 +36,39 @@ std::vector<std::string> texts(const Napi::Value& value) {
   return result;
 }
 
+/// A map of ids as daemon/runtime/addon.ts has it.
+template <typename Range>
+std::vector<Range> ranges_of(const Napi::Value& value) {
+  std::vector<Range> ranges;
+  if (!value.IsArray()) return ranges;
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto range = array.Get(i).As<Napi::Object>();
+    ranges.push_back({number_of(range, "containerId"), number_of(range, "hostId"), number_of(range, "size")});
+  }
+  return ranges;
+}
+
+IdMaps shown_of(const Napi::Value& value) {
+  if (!value.IsObject()) return {};
+  const auto maps = value.As<Napi::Object>();
+  return {ranges_of<IdRange>(maps.Get("uid")), ranges_of<IdRange>(maps.Get("gid"))};
+}
+
+archive::Owner owner_of(const Napi::Value& value) {
+  if (!value.IsObject()) return {};
+  const auto owner = value.As<Napi::Object>();
+  return {number_of(owner, "uid"), number_of(owner, "gid")};
+}
+
 std::vector<archive::Bind> binds_of(const Napi::Value& value) {
   std::vector<archive::Bind> result;
   if (!value.IsArray()) return result;
   const auto array = value.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); ++i) {
     const auto bind = array.Get(i).As<Napi::Object>();
-    result.push_back({text_of(bind, "source"), text_of(bind, "target"), flag_of(bind, "readonly")});
+    result.push_back(
+        {text_of(bind, "source"), text_of(bind, "target"), flag_of(bind, "readonly"), shown_of(bind.Get("shown"))});
   }
   return result;
 }
@@ -62,6 +89,8 @@ RootSpec root_of(const Napi::Value& value) {
     spec.upper = text_of(object, "upper");
     spec.work = text_of(object, "work");
     spec.binds = binds_of(object.Get("binds"));
+    spec.owner = owner_of(object.Get("owner"));
+    spec.shown = shown_of(object.Get("shown"));
   } else {
     throw Error("open root", EINVAL, "its kind is \"" + kind + '"');
   }
@@ -70,15 +99,7 @@ RootSpec root_of(const Napi::Value& value) {
 
 archive::IdMap id_map_of(const Napi::Object& options, const char* key) {
   if (!options.Get("idMap").IsObject()) return {};
-  const Napi::Value value = options.Get("idMap").As<Napi::Object>().Get(key);
-  if (!value.IsArray()) return {};
-  const auto array = value.As<Napi::Array>();
-  std::vector<archive::IdRange> ranges;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const auto range = array.Get(i).As<Napi::Object>();
-    ranges.push_back({number_of(range, "containerId"), number_of(range, "hostId"), number_of(range, "size")});
-  }
-  return archive::IdMap(std::move(ranges));
+  return archive::IdMap(ranges_of<archive::IdRange>(options.Get("idMap").As<Napi::Object>().Get(key)));
 }
 
 archive::UnpackOptions unpack_options_of(const Napi::Value& value) {
@@ -87,10 +108,7 @@ archive::UnpackOptions unpack_options_of(const Napi::Value& value) {
   const auto object = value.As<Napi::Object>();
   result.keep_directory_types = flag_of(object, "noOverwriteDirNonDir");
   result.whiteouts = flag_of(object, "whiteouts");
-  if (object.Get("owner").IsObject()) {
-    const auto owner = object.Get("owner").As<Napi::Object>();
-    result.owner = archive::Owner{number_of(owner, "uid"), number_of(owner, "gid")};
-  }
+  if (object.Get("owner").IsObject()) result.owner = owner_of(object.Get("owner"));
   result.uid_map = id_map_of(object, "uid");
   result.gid_map = id_map_of(object, "gid");
   if (object.Get("maxBytes").IsNumber()) {

@@ -1,5 +1,6 @@
 #include "network/network.h"
 
+#include "isolation/user_namespace.h"
 #include "node/async.h"
 #include "node/init.h"
 
@@ -14,6 +15,18 @@ std::vector<std::string> texts(const Napi::Object& object, const char* name) {
   const auto array = object.Get(name).As<Napi::Array>();
   std::vector<std::string> result;
   for (uint32_t i = 0; i < array.Length(); ++i) result.push_back(array.Get(i).As<Napi::String>().Utf8Value());
+  return result;
+}
+
+/// A map of ids as daemon/runtime/addon.ts has it.
+std::vector<IdRange> ranges(const Napi::Object& object, const char* name) {
+  const auto array = object.Get(name).As<Napi::Array>();
+  std::vector<IdRange> result;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto range = array.Get(i).As<Napi::Object>();
+    const auto number = [&range](const char* key) { return range.Get(key).As<Napi::Number>().Uint32Value(); };
+    result.push_back({number("containerId"), number("hostId"), number("size")});
+  }
   return result;
 }
 
@@ -36,8 +49,24 @@ Napi::Value link_exists_now(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value create_namespace(const Napi::CallbackInfo& info) {
-  return run_async(info.Env(), create_network_namespace,
-                   [](Napi::Env env, UniqueFd fd) { return Napi::Number::New(env, fd.release()); });
+  const auto to_number = [](Napi::Env env, UniqueFd fd) { return Napi::Number::New(env, fd.release()); };
+  if (!info[0].IsObject())
+    return run_async(
+        info.Env(), [] { return create_network_namespace(); }, to_number);
+  const auto owner = info[0].As<Napi::Object>();
+  if (owner.Get("pid").IsNumber())
+    return run_async(
+        info.Env(), [pid = owner.Get("pid").As<Napi::Number>().Int32Value()] { return create_network_namespace(pid); },
+        to_number);
+  return run_async(
+      info.Env(), [ids = IdMaps{ranges(owner, "uid"), ranges(owner, "gid")}] { return create_network_namespace(ids); },
+      to_number);
+}
+
+Napi::Value user_namespace_of_now(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return Napi::Number::New(info.Env(), user_namespace_of(info[0].As<Napi::Number>().Int32Value()).release());
+  });
 }
 
 Napi::Value create_endpoint_async(const Napi::CallbackInfo& info) {
@@ -92,6 +121,7 @@ void init_network(Napi::Env env, Napi::Object exports) {
   exports.Set("ensureBridge", Napi::Function::New(env, ensure_bridge_async, "ensureBridge"));
   exports.Set("deleteLink", Napi::Function::New(env, delete_link_async, "deleteLink"));
   exports.Set("linkExists", Napi::Function::New(env, link_exists_now, "linkExists"));
+  exports.Set("userNamespaceOf", Napi::Function::New(env, user_namespace_of_now, "userNamespaceOf"));
   exports.Set("createNetworkNamespace", Napi::Function::New(env, create_namespace, "createNetworkNamespace"));
   exports.Set("createEndpoint", Napi::Function::New(env, create_endpoint_async, "createEndpoint"));
   exports.Set("interfaceStats", Napi::Function::New(env, interface_stats_async, "interfaceStats"));

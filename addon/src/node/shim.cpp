@@ -19,8 +19,12 @@ Napi::Value spawn_shim_now(const Napi::CallbackInfo& info) {
     request.executable = options.Get("shim").As<Napi::Number>().Int32Value();
     request.bundle = options.Get("bundle").As<Napi::String>().Utf8Value();
     request.log = options.Get("log").As<Napi::String>().Utf8Value();
-    const Napi::Value network_namespace = options.Get("networkNamespace");
-    if (!network_namespace.IsUndefined()) request.network_namespace = network_namespace.As<Napi::Number>().Int32Value();
+    const auto descriptor = [&options](const char* key) {
+      const Napi::Value value = options.Get(key);
+      return value.IsUndefined() ? -1 : value.As<Napi::Number>().Int32Value();
+    };
+    request.network_namespace = descriptor("networkNamespace");
+    request.user_namespace = descriptor("userNamespace");
 
     SpawnedShim shim = spawn_shim(request);
     auto result = Napi::Object::New(info.Env());

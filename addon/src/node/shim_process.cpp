@@ -32,6 +32,12 @@ UniqueFd move_up(UniqueFd fd, const std::string& what) {
   return UniqueFd(check(::fcntl(fd.get(), F_DUPFD_CLOEXEC, SAFE_NUMBER), "duplicate " + what));
 }
 
+/// Nothing for a negative one.
+UniqueFd duplicate(int fd, const std::string& what) {
+  if (fd < 0) return {};
+  return UniqueFd(check(::fcntl(fd, F_DUPFD_CLOEXEC, SAFE_NUMBER), "duplicate the descriptor of " + what));
+}
+
 UniqueFd open_moved(const std::string& path, int flags, mode_t mode = 0) {
   return move_up(UniqueFd(check(::open(path.c_str(), flags | O_CLOEXEC, mode), "open " + path)), path);
 }
@@ -39,7 +45,7 @@ UniqueFd open_moved(const std::string& path, int flags, mode_t mode = 0) {
 /// Everything the child needs, prepared by the parent: between clone and execve no memory may be allocated.
 struct Launch {
   /// Source of the descriptors 0, 1, 2 and so on.
-  std::array<int, 5> descriptors;
+  std::array<int, 6> descriptors;
   unsigned descriptor_count;
   int executable;
   char* const* arguments;
@@ -125,11 +131,8 @@ SpawnedShim spawn_shim(const ShimOptions& options) {
   check(::fcntl(result.control.get(), F_SETFL, O_RDWR | O_NONBLOCK), "make a socket non-blocking");
   const UniqueFd null = open_moved("/dev/null", O_RDWR);
   const UniqueFd log = open_moved(options.log, O_WRONLY | O_APPEND | O_CREAT, 0600);
-  UniqueFd network_namespace;
-  if (options.network_namespace >= 0) {
-    network_namespace.reset(check(::fcntl(options.network_namespace, F_DUPFD_CLOEXEC, SAFE_NUMBER),
-                                  "duplicate the descriptor of a network namespace"));
-  }
+  const UniqueFd network_namespace = duplicate(options.network_namespace, "a network namespace");
+  const UniqueFd user_namespace = duplicate(options.user_namespace, "a user namespace");
 
   std::string name = "gantry-shim", flag = "--bundle", bundle = options.bundle;
   // Another OCI runtime, where one is configured, looks for its own programs.
@@ -137,8 +140,9 @@ SpawnedShim spawn_shim(const ShimOptions& options) {
   char* const arguments[] = {name.data(), flag.data(), bundle.data(), nullptr};
   char* const environment[] = {path.data(), nullptr};
   Launch launch = {};
-  launch.descriptors = {null.get(), null.get(), log.get(), control.get(), network_namespace.get()};
-  launch.descriptor_count = network_namespace ? 5 : 4;
+  launch.descriptors = {null.get(),          null.get(), log.get(), control.get(), network_namespace.get(),
+                        user_namespace.get()};
+  launch.descriptor_count = user_namespace ? 6 : network_namespace ? 5 : 4;
   launch.executable = options.executable;
   launch.arguments = arguments;
   launch.environment = environment;

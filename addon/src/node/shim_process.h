@@ -18,6 +18,7 @@ struct ShimOptions {
   std::string log;
   /// -1 for none.
   int network_namespace = -1;
+  int user_namespace = -1;
 };
 
 struct SpawnedShim {

@@ -2,13 +2,16 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <climits>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "isolation/detached_mount.h"
 #include "isolation/rootfs.h"
 #include "isolation/system_calls.h"
 #include "shim/console_socket.h"
@@ -54,6 +57,21 @@ std::string working_directory() {
 
 bool wants_terminal(const json& process) { return process.is_object() && process.value("terminal", false); }
 
+bool is_null_device(int fd) {
+  struct stat status;
+  check(fstat(fd, &status), "stat standard stream");
+  return S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
+}
+
+/// A null device that nobody else has.
+UniqueFd make_null_device() {
+  MountOptions options;
+  options.set = MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID;
+  const UniqueFd directory = make_filesystem("tmpfs", "null", options);
+  check(mknodat(directory.get(), "null", S_IFCHR | 0666, makedev(1, 3)), "make a null device");
+  return UniqueFd(check(openat(directory.get(), "null", O_RDWR | O_CLOEXEC), "open a null device"));
+}
+
 pid_t read_pid_file() {
   json pid = read_json_file(kPidFile);
   unlink(kPidFile);
@@ -71,7 +89,8 @@ std::unique_ptr<ContainerProcess> ExternalRuntime::create(json spec, const Stdio
   std::string root_path = config_.rootfs.path;
   bool overlay = root_path.empty();
   if (overlay) {
-    root = mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work);
+    root = mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work, OverlaySync::ordinary,
+                         config_.rootfs.shown);
     root_path = bundle_ + "/rootfs";
     mkdir("rootfs", 0700);
   } else {
@@ -138,6 +157,12 @@ void ExternalRuntime::call(const char* subcommand, std::vector<std::string> argu
                          "json", subcommand});
   all.insert(all.end(), arguments.begin(), arguments.end());
   command.stdio = stdio;
+  // A runtime gives its standard streams to root of the container, and some do so with the host's null device.
+  const UniqueFd null = make_null_device();
+  if (command.stdio.in < 0) command.stdio.in = null.get();
+  if (command.stdio.out < 0) command.stdio.out = null.get();
+  for (int* stream : {&command.stdio.in, &command.stdio.out, &command.stdio.err})
+    if (*stream >= 0 && is_null_device(*stream)) *stream = null.get();
   command.root_mount = root_mount;
   command.mount_point = bundle_ + "/rootfs";
   unlink(kLogFile);

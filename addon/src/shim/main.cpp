@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kControl = 3;
 constexpr int kNetworkNamespace = 4;
+constexpr int kUserNamespace = 5;
 
 /// Takes an inherited descriptor; empty if there is none.
 gantry::UniqueFd inherited(int number) {
@@ -30,7 +31,8 @@ int main(int count, char** arguments) {
     auto control = inherited(kControl);
     if (!control) throw gantry::Error("descriptor 3, the control connection");
     auto network_namespace = inherited(kNetworkNamespace);
-    gantry::shim::settle_environment(kNetworkNamespace + 1);
+    const auto user_namespace = inherited(kUserNamespace);
+    gantry::shim::settle_environment(kUserNamespace + 1);
     gantry::check(chdir(arguments[2]), std::string("chdir ") + arguments[2]);
     gantry::shim::Supervisor(std::move(control), std::move(network_namespace)).run();
     return 0;

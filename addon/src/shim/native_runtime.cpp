@@ -44,7 +44,8 @@ std::unique_ptr<ContainerProcess> NativeRuntime::create(json spec, const Stdio& 
     options.seccomp_filter = config_.seccomp_filter;
     options.stdio = stdio;
     if (config_.rootfs.path.empty()) {
-      root_ = mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work);
+      root_ = mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work, OverlaySync::ordinary,
+                            config_.rootfs.shown);
       options.root_mount = root_.get();
     } else {
       spec["root"]["path"] = config_.rootfs.path;

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "isolation/id_maps.h"
+
 namespace gantry::shim {
 
 /// shim.json: what the shim needs to know beyond the OCI spec. docs/shim-protocol.md says what each means.
@@ -16,6 +18,8 @@ struct ShimConfig {
     std::string path;
     std::vector<std::string> lower;
     std::string upper, work;
+    /// How to show the ids of an overlay's files; empty for as they are.
+    IdMaps shown;
   } rootfs;
   std::string cgroup_path;
   struct {

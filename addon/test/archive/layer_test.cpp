@@ -184,6 +184,22 @@ TEST_F(Overlay, OperationsSeeVolumesAndLeaveNoMount) {
   EXPECT_FALSE(exists(spec.upper + "/mnt/vol/inside"));
 }
 
+TEST_F(Overlay, BelongsToTheRootOfAUserNamespace) {
+  write_file(scratch.path() + "/volume/mine", "x");
+  run("chown 5:6 " + scratch.path() + "/volume/mine");
+  spec.binds.push_back({scratch.path() + "/volume", "/new/vol", false, {{{5, 100005, 1}}, {{6, 100006, 1}}}});
+  spec.owner = {100000, 100007};
+  on_a_thread([&] {
+    const Root root(spec);
+    struct stat status;
+    check(fstat(root.open("/new/vol/mine", O_RDONLY).get(), &status), "stat");
+    EXPECT_EQ(status.st_uid, 100005u);
+    EXPECT_EQ(status.st_gid, 100006u);
+  });
+  EXPECT_EQ(status_of(spec.upper + "/new").st_uid, 100000u);
+  EXPECT_EQ(status_of(spec.upper + "/new/vol").st_gid, 100007u);
+}
+
 TEST_F(Overlay, ReadOnlyWithoutAnUpperDirectory) {
   spec.upper.clear();
   spec.work.clear();

@@ -181,6 +181,28 @@ TEST_F(RoundTrip, IdsAreShiftedBothWays) {
   EXPECT_NE(unpack_failure(scratch.root(), bytes, in).find("1000 is not mapped"), std::string::npos);
 }
 
+TEST_F(RoundTrip, FileCapabilitiesHoldForTheRootOfTheUserNamespace) {
+  write_file(source() + "/ping", "x");
+  // CAP_NET_RAW, permitted and effective, revision 2 of vfs_cap_data.
+  const std::string plain("\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20);
+  ASSERT_EQ(setxattr((source() + "/ping").c_str(), "security.capability", plain.data(), plain.size(), 0), 0);
+  const std::string bytes = pack_bytes(source(), "/", contents());
+  UnpackOptions in;
+  in.uid_map = in.gid_map = IdMap({{0, 100000, 65536}});
+  unpack_bytes(scratch.root(), bytes, in);
+  char value[64];
+  ASSERT_EQ(getxattr(scratch.in("ping").c_str(), "security.capability", value, sizeof value), 24);
+  EXPECT_EQ(value[3], 3);
+  EXPECT_EQ(std::string(value + 20, 4), std::string("\xa0\x86\x01\x00", 4));
+
+  PackOptions out = contents();
+  out.uid_map = out.gid_map = in.uid_map;
+  const Scratch back;
+  unpack_bytes(back.root(), pack_bytes(scratch.root(), "/", out));
+  ASSERT_EQ(getxattr(back.in("ping").c_str(), "security.capability", value, sizeof value), 20);
+  EXPECT_EQ(std::string(value, 20), plain);
+}
+
 TEST_F(RoundTrip, OwnerOverridesTheArchive) {
   write_file(source() + "/f", "x");
   UnpackOptions options;

@@ -68,7 +68,7 @@ class ShimProcess : public ::testing::Test {
     ::rmdir(directory_);
   }
   std::string log() const { return std::string(directory_) + "/shim.log"; }
-  ShimOptions options(const UniqueFd& executable) const { return {executable.get(), "/some/bundle", log(), -1}; }
+  ShimOptions options(const UniqueFd& executable) const { return {executable.get(), "/some/bundle", log(), -1, -1}; }
 
   /// What a shim has to say, until it closes its end.
   static json answer(const SpawnedShim& shim) {
@@ -102,11 +102,14 @@ TEST_F(ShimProcess, HasWhatTheProtocolNamesAndNothingElse) {
   const UniqueFd space(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   ShimOptions request = options(self_);
   request.network_namespace = space.get();
+  const UniqueFd user(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
+  request.user_namespace = user.get();
   const SpawnedShim shim = spawn_shim(request);
   const json told = answer(shim);
   reap_in_the_end(shim.pid);
 
-  EXPECT_EQ(told["descriptors"].size(), 5u) << told["descriptors"];
+  EXPECT_EQ(told["descriptors"].size(), 6u) << told["descriptors"];
+  EXPECT_EQ(told["descriptors"]["5"], link_target("/proc/self/ns/user"));
   EXPECT_EQ(told["descriptors"]["0"], "/dev/null");
   EXPECT_EQ(told["descriptors"]["1"], "/dev/null");
   EXPECT_EQ(told["descriptors"]["2"], log());

@@ -3,7 +3,8 @@ import { allCapabilities, containerCapabilities } from './capabilities.js';
 import { containerDevices } from './devices.js';
 import { containerMounts, rootPropagation, type EtcFiles } from './mounts.js';
 import { containerNamespaces, type JoinedNamespaces } from './namespaces.js';
-import type { OciIdMapping, OciLinux, OciProcess, OciSpec } from './oci.js';
+import type { OciIdMappings } from '../../userns/id-mapping.js';
+import type { OciLinux, OciProcess, OciSpec } from './oci.js';
 import { containerResources } from './resources.js';
 import { parseSecurityOptions, protectedPaths } from './security.js';
 
@@ -17,7 +18,9 @@ export interface SpecContext {
   initPath?: string;
   /** Directory or mount to bind on /dev/shm instead of a fresh one (ipc host and container modes). */
   shmSource?: string;
-  idMappings?: { uid: OciIdMapping[]; gid: OciIdMapping[] };
+  idMappings?: OciIdMappings;
+  /** How volumes show the ids of their files, where those are not as the container has them. */
+  shownVolumes?: OciIdMappings;
   defaultUlimits: { Name: string; Hard: number; Soft: number }[];
 }
 
@@ -37,7 +40,8 @@ export function containerSpec(container: Container, context: SpecContext): OciSp
       ...(context.initPath && { initPath: context.initPath }),
       ...(context.shmSource && { shmSource: context.shmSource }),
       cgroupNamespace: context.namespaces.cgroup !== 'host',
-      hostNetworkWithUserNamespace: context.namespaces.user && context.namespaces.network === 'host',
+      ...(context.shownVolumes && { shownVolumes: context.shownVolumes }),
+      hostNetworkWithUserNamespace: context.namespaces.user !== undefined && context.namespaces.network === 'host',
     }),
     ...(hostConfig.Annotations && { annotations: hostConfig.Annotations }),
     linux: linuxSection(container, context),
@@ -50,7 +54,7 @@ function linuxSection(container: Container, context: SpecContext): OciLinux {
   const paths = protectedPaths(hostConfig);
   return {
     namespaces: containerNamespaces(context.namespaces),
-    ...(context.idMappings && { uidMappings: context.idMappings.uid, gidMappings: context.idMappings.gid }),
+    ...context.idMappings,
     devices,
     cgroupsPath: context.cgroupPath,
     resources: containerResources(hostConfig, rules),
@@ -66,7 +70,7 @@ function defaultSysctls(namespaces: JoinedNamespaces): Record<string, string> {
   if (namespaces.network === 'host' || typeof namespaces.network === 'number') return {};
   const sysctls: Record<string, string> = { 'net.ipv4.ip_unprivileged_port_start': '0' };
   // The ids of a ping group must be mapped in the owning user namespace.
-  if (!namespaces.user) sysctls['net.ipv4.ping_group_range'] = '0 2147483647';
+  if (namespaces.user === undefined) sysctls['net.ipv4.ping_group_range'] = '0 2147483647';
   return sysctls;
 }
 

@@ -1,4 +1,5 @@
 import type { HostConfig, ContainerMount } from '../container.js';
+import type { OciIdMappings } from '../../userns/id-mapping.js';
 import type { OciMount } from './oci.js';
 
 /** Files of the container's directory that appear in /etc. */
@@ -16,9 +17,17 @@ export function containerMounts(
   hostConfig: HostConfig,
   mounts: readonly ContainerMount[],
   etc: EtcFiles,
-  options: { initPath?: string; shmSource?: string; cgroupNamespace: boolean; hostNetworkWithUserNamespace: boolean },
+  options: {
+    initPath?: string;
+    shmSource?: string;
+    shownVolumes?: OciIdMappings;
+    cgroupNamespace: boolean;
+    hostNetworkWithUserNamespace: boolean;
+  },
 ): OciMount[] {
-  const own = [...mounts.map(toOci), ...tmpfsMounts(hostConfig)];
+  const shown = (mount: ContainerMount): OciMount =>
+    mount.type === 'volume' ? { ...toOci(mount), ...options.shownVolumes } : toOci(mount);
+  const own = [...mounts.map(shown), ...tmpfsMounts(hostConfig)];
   if (options.initPath) own.push(bind(options.initPath, '/sbin/docker-init', ['ro']));
   const taken = new Set(own.map((mount) => mount.destination));
   // A root that cannot be written to includes what every container finds in it.

@@ -9,7 +9,8 @@ export interface JoinedNamespaces {
   cgroup?: 'host';
   /** "host", a pid, or the path of a prepared one; absent for a new, empty one. */
   network?: 'host' | number | { path: string };
-  user: boolean;
+  /** A new one, a pid, or the path of a prepared one; absent for the host's. */
+  user?: 'new' | number | { path: string };
 }
 
 /** `linux.namespaces`: a type that is not listed is shared with the host. */
@@ -26,7 +27,7 @@ export function containerNamespaces(joined: JoinedNamespaces): OciNamespace[] {
   add('uts', joined.uts);
   add('network', joined.network);
   add('cgroup', joined.cgroup);
-  if (joined.user) namespaces.push({ type: 'user' });
+  if (joined.user !== undefined) add('user', joined.user === 'new' ? undefined : joined.user);
   return namespaces;
 }
 

@@ -45,6 +45,9 @@ export interface OciMount {
   type: string;
   source: string;
   options: string[];
+  /** How a bind mount shows the ids of its files. */
+  uidMappings?: OciIdMapping[];
+  gidMappings?: OciIdMapping[];
 }
 
 export interface OciNamespace {
