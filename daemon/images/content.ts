@@ -14,6 +14,14 @@ export interface Swept {
   bytes: number;
 }
 
+/** What a single layer may hold at most, so that a small archive cannot fill the disk. */
+export interface LayerLimits {
+  maxBytes: number;
+  maxEntries: number;
+}
+
+const defaultLimits: LayerLimits = { maxBytes: 64 * 1024 ** 3, maxEntries: 4_000_000 };
+
 /**
  * The blobs and unpacked layers on disk, kept in step with their rows: a file is moved into place or out of it in the
  * same turn of the event loop that changes its row, so no reader sees one without the other. A crash in between leaves
@@ -27,6 +35,7 @@ export class Content {
     readonly store: ImageStore,
     readonly directories: ImageDirectories,
     readonly addon: Addon,
+    readonly layerLimits: LayerLimits = defaultLimits,
   ) {
     directories.create();
   }

@@ -73,7 +73,9 @@ export class ImageImporter {
     const path = newStagedDirectory(staging);
     const { addon } = this.content;
     const root = { kind: 'directory', path } as const;
-    await addon.unpack(root, '/', openSync(blob.path, 'r'), { whiteouts: true }).catch((error: unknown) => {
+    const { maxBytes, maxEntries } = this.content.layerLimits;
+    const options = { whiteouts: true, maxBytes, maxEntries };
+    await addon.unpack(root, '/', openSync(blob.path, 'r'), options).catch((error: unknown) => {
       throw invalid(`failed to unpack the archive: ${(error as Error).message}`, error);
     });
     return packLayer(staging, root, { whiteouts: true });
