@@ -26,25 +26,42 @@ export async function feedPipe<Result>(
 
 async function send(source: AsyncIterable<Uint8Array>, sink: Socket, consumed: Promise<unknown>): Promise<void> {
   const iterator = source[Symbol.asyncIterator]();
-  const closed = new AbortController();
-  const stopped = new Promise<undefined>((resolve) => {
-    const stop = (): void => {
-      closed.abort();
-      resolve(undefined);
-    };
-    consumed.then(stop, stop);
-  });
+  const end = new ConsumerEnd(consumed);
   try {
     for (;;) {
       // The consumer may end while the source has nothing to say, for ever perhaps.
-      const next = await Promise.race([iterator.next(), stopped]);
+      const next = await end.or(iterator.next());
       if (next === undefined) return void iterator.return?.();
       if (next.done) break;
-      if (!sink.write(next.value)) await once(sink, 'drain', { signal: closed.signal }).catch(() => undefined);
+      if (!sink.write(next.value)) await end.or(once(sink, 'drain'));
     }
     sink.end();
-    await stopped;
+    await end.reached;
   } finally {
     sink.destroy();
+  }
+}
+
+/** That the consumer has ended, well or not. */
+class ConsumerEnd {
+  readonly reached: Promise<void>;
+  #isReached = false;
+  #wake: (() => void) | undefined;
+
+  constructor(consumed: Promise<unknown>) {
+    const end = (): void => {
+      this.#isReached = true;
+      this.#wake?.();
+    };
+    this.reached = consumed.then(end, end);
+  }
+
+  /** The result of `work`, or nothing when the end comes first. (Promise.race would keep every result until then.) */
+  or<Result>(work: Promise<Result>): Promise<Result | undefined> {
+    return new Promise((resolve, reject) => {
+      if (this.#isReached) resolve(undefined);
+      this.#wake = () => resolve(undefined);
+      work.then(resolve, reject);
+    });
   }
 }

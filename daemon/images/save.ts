@@ -1,8 +1,6 @@
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { pack, type Pack } from 'tar-stream';
-import { notFound } from '../errors.js';
+import { internal, notFound } from '../errors.js';
 import type { Content } from './content.js';
 import { hexOf, type Digest } from './digest.js';
 import type { ImageEvents } from './events.js';
@@ -12,7 +10,7 @@ import { formatPlatform, matchesPlatform, type Platform } from './platform.js';
 import { platformOf } from './image-document.js';
 import { familiarName, familiarReference, idPrefix, parseReference, wholeId, type Reference } from './reference.js';
 import { detectCompression, signatureLength, type Compression } from './compression.js';
-import { open } from 'node:fs/promises';
+import { tarEnd, tarHeader, tarPadding } from './tar-blocks.js';
 
 interface SavedImage {
   image: Image;
@@ -21,8 +19,10 @@ interface SavedImage {
 }
 
 const blobPath = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`;
-/** Every entry alike, so that equal images make equal archives. */
-const entryAttributes = { mtime: new Date(0), uid: 0, gid: 0, mode: 0o644 } as const;
+/** A little more than a unix socket takes at once. */
+const chunkBytes = 256 * 1024;
+/** What is read ahead of a client. */
+const aheadBytes = 1024 * 1024;
 
 /** Writes images as `docker save` does today: an OCI layout that also has Docker's own manifest.json. */
 export class ImageSaver {
@@ -37,20 +37,19 @@ export class ImageSaver {
    * @returns a tar stream
    * @throws GantryError not-found before anything is sent
    */
-  async save(references: readonly string[], wanted: readonly Platform[] = []): Promise<Readable> {
+  save(references: readonly string[], wanted: readonly Platform[] = []): Readable {
     const selected = this.#select(references);
     for (const { image } of selected.values()) requireSavedPlatform(image, wanted);
     const pins = [...selected.keys()].flatMap((id) => this.#blobsOf(id));
     for (const digest of pins) this.content.pin(digest);
-    const archive = pack();
-    const release = (): void => {
+    const blocks = this.#archive([...selected.values()]);
+    const archive = Readable.from(blocks, { objectMode: false, highWaterMark: aheadBytes });
+    // Also when nothing was ever read.
+    archive.once('close', () => {
       for (const digest of pins) this.content.unpin(digest);
       this.content.sweep();
-    };
-    void this.#write(archive, [...selected.values()])
-      .catch((error: Error) => archive.destroy(error))
-      .finally(release);
-    return Readable.from(archive, { objectMode: false, highWaterMark: 1024 * 1024 });
+    });
+    return archive;
   }
 
   /** Each image once, with the names it was asked for by. */
@@ -101,24 +100,36 @@ export class ImageSaver {
     return [id, image?.manifest ?? '', ...this.content.store.layersOf(id).map((layer) => layer.blob)];
   }
 
-  async #write(archive: Pack, images: SavedImage[]): Promise<void> {
+  async *#archive(images: SavedImage[]): AsyncGenerator<Buffer> {
     for (const saved of images) saved.layers = await this.#layers(saved.image.id);
     const blobs = new Set(images.flatMap(({ image }) => this.#blobsOf(image.id)));
-    for (const name of ['blobs/', 'blobs/sha256/']) {
-      archive.entry({ ...entryAttributes, name, type: 'directory', mode: 0o755 });
+    for (const name of ['blobs/', 'blobs/sha256/']) yield tarHeader(name, 0, 'directory');
+    for (const digest of [...blobs].sort()) yield* this.#blob(digest);
+    for (const [name, text] of this.#documents(images)) {
+      const document = Buffer.from(text);
+      yield Buffer.concat([tarHeader(name, document.length), document, tarPadding(document.length)]);
     }
-    for (const digest of [...blobs].sort()) await this.#writeBlob(archive, digest);
-    for (const [name, document] of this.#documents(images)) archive.entry({ ...entryAttributes, name }, document);
-    archive.finalize();
+    yield tarEnd;
     for (const { image } of images) this.events.publish('save', image.id);
   }
 
-  async #writeBlob(archive: Pack, digest: Digest): Promise<void> {
+  /** As it is stored: never hashed or compressed again. */
+  async *#blob(digest: Digest): AsyncGenerator<Buffer> {
     const size = this.content.blobSize(digest);
-    const header = { ...entryAttributes, name: blobPath(digest), size };
-    if (size === 0) return void archive.entry(header, '');
-    const entry = archive.entry(header);
-    await pipeline(createReadStream(this.content.directories.blob(digest), { highWaterMark: 1024 * 1024 }), entry);
+    yield tarHeader(blobPath(digest), size);
+    const file = await open(this.content.directories.blob(digest));
+    try {
+      for (let position = 0; position < size;) {
+        const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytes, size - position));
+        const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
+        if (bytesRead === 0) throw internal(`blob ${digest} has ${position} bytes, not ${size}`);
+        yield chunk.subarray(0, bytesRead);
+        position += bytesRead;
+      }
+    } finally {
+      await file.close();
+    }
+    yield tarPadding(size);
   }
 
   #documents(images: SavedImage[]): [string, string][] {
