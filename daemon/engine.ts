@@ -47,6 +47,8 @@ export interface Engine {
 }
 
 /** Where a build puts the shim, relative to the compiled daemon. */
+/** Inodes are finite as well; the largest layers in use have a few hundred thousand entries. */
+const MAX_LAYER_ENTRIES = 4_000_000;
 const shimPath = join(import.meta.dirname, '..', 'addon', 'gantry-shim');
 
 /** Makes the nouns over an open database; nothing runs yet. */
@@ -70,7 +72,17 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
   const usersOfImage = (imageId: string): { id: string; running: boolean }[] =>
     registry.all().filter((container) => container.imageId === imageId);
   const volumes = new Volumes(dataRoot, new VolumeStore(database), addon, events, { usersOf: usersOfVolume });
-  const images = new Images(dataRoot, new ImageStore(database), addon, events, { containersUsing: usersOfImage });
+  const images = new Images(
+    dataRoot,
+    new ImageStore(database),
+    addon,
+    events,
+    { containersUsing: usersOfImage },
+    {
+      maxBytes: config.maxLayerSize,
+      maxEntries: MAX_LAYER_ENTRIES,
+    },
+  );
   const networks = new Networks(addon, new NetworkStore(database), {
     bridge: config.bridge,
     bridgeAddress: config.bip,
@@ -178,11 +190,14 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
 }
 
 /** Brings the world and SQLite together, then starts what restart policies ask for. */
-export async function startEngine(engine: Engine): Promise<void> {
+export async function startEngine(engine: Engine, logger: FastifyBaseLogger): Promise<void> {
   engine.reconciliation.load();
   await engine.networks.start(timestamp());
   await engine.reconciliation.run();
-  await engine.images.collectGarbage();
+  const { lost } = await engine.images.collectGarbage();
+  if (lost.length > 0) {
+    logger.warn({ images: lost }, 'images whose content was lost are gone: pull or load them again');
+  }
   await engine.volumes.collectGarbage();
 }
 

@@ -1,7 +1,7 @@
 import type { Addon } from '../runtime/addon.js';
 import type { ImageStore } from '../store/images.js';
 import { Committer } from './commit.js';
-import { Content } from './content.js';
+import { Content, type LayerLimits } from './content.js';
 import type { Digest } from './digest.js';
 import { ImageDirectories } from './directories.js';
 import { ImageEvents, type EventPublisher } from './events.js';
@@ -34,10 +34,17 @@ export class Images {
   readonly committer: Committer;
   readonly removal: ImageRemoval;
 
-  constructor(dataRoot: string, store: ImageStore, addon: Addon, publisher: EventPublisher, users: ImageUsers) {
+  constructor(
+    dataRoot: string,
+    store: ImageStore,
+    addon: Addon,
+    publisher: EventPublisher,
+    users: ImageUsers,
+    limits?: LayerLimits,
+  ) {
     this.store = store;
     this.directories = new ImageDirectories(dataRoot);
-    this.content = new Content(store, this.directories, addon);
+    this.content = new Content(store, this.directories, addon, limits);
     this.events = new ImageEvents(store, publisher);
     this.tags = new Tags(store);
     this.lookup = new Lookup(store);
@@ -101,7 +108,7 @@ export class Images {
   }
 
   /** To be called once at start, before anything uses images: removes what a crash left behind. */
-  async collectGarbage(): Promise<{ missing: Digest[] }> {
+  async collectGarbage(): Promise<{ lost: Digest[] }> {
     this.removal.releaseUnused();
     return this.content.collectGarbage();
   }

@@ -59,10 +59,13 @@ export class Staging {
   /** The same from what writes to a pipe by itself. */
   receiveFrom(feed: (consume: (input: number) => Promise<ReceivedBlob>) => Promise<ReceivedBlob>): Promise<BlobFile> {
     const { addon } = this.content;
-    return this.#receive((path, options) => feed((input) => addon.receiveBlob(input, path, options)));
+    const received = this.#receive((path, options) => feed((input) => addon.receiveBlob(input, path, options)));
+    return received.catch((error: unknown) => {
+      throw asInvalidBlob(error);
+    });
   }
 
-  /** The same from the current member of an archive. */
+  /** The same from the current member of an archive, whose own damage comes as it is. */
   receiveMember(archive: ImageArchive): Promise<BlobFile> {
     return this.#receive((path, options) => this.content.addon.receiveMember(archive, path, options));
   }
@@ -186,7 +189,7 @@ export class Staging {
       // An operation may try again, and would pile up what did not work.
       this.content.removeTree(path);
       this.content.removeTree(layerDirectory);
-      throw asInvalidBlob(error);
+      throw asBomb(error);
     }
   }
 
@@ -227,12 +230,15 @@ export class Staging {
   }
 }
 
-/** Damaged compression is the client's fault, and so is a bomb. */
+function asBomb(error: unknown): unknown {
+  const { code, message } = error as Partial<NativeError>;
+  return code === 'EFBIG' ? invalid(`layer is too large: ${message}`, error) : error;
+}
+
+/** What native code says without an errno is about the content. */
 function asInvalidBlob(error: unknown): unknown {
   const { code, operation, message } = error as Partial<NativeError>;
-  if (operation !== undefined && code === '') return invalid(`layer is not valid: ${message}`, error);
-  if (code === 'EFBIG') return invalid(`layer is too large: ${message}`, error);
-  return error;
+  return operation !== undefined && code === '' ? invalid(`layer is not valid: ${message}`, error) : error;
 }
 
 const diskErrors = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EMFILE', 'ENFILE', 'ENOMEM']);

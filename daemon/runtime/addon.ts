@@ -243,6 +243,8 @@ export interface Addon {
   changes(lower: string[], upper: string, exclude?: string[]): Promise<Change[]>;
   /** Bytes of the files and links below a directory, each inode once, mounts left out. */
   diskUsage(path: string): Promise<number>;
+  /** Returns when everything written to the file system of `path` so far is on the disk. */
+  syncFileSystem(path: string): Promise<void>;
   /** Removes a tree without following links or crossing mounts; absence is fine. */
   removeTree(path: string): Promise<void>;
   /** A pipe whose ends are close-on-exec: [read, write]. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pack } from 'tar-stream';
 import type { Containers } from '../../daemon/containers/index.js';
 import { notFound } from '../../daemon/errors.js';
+import type { LayerLimits } from '../../daemon/images/content.js';
 import { Images, type EventPublisher } from '../../daemon/images/images.js';
 import { imageRoutes } from '../../daemon/routes/images.js';
 import { addon } from '../../daemon/runtime/index.js';
@@ -31,6 +32,8 @@ export class ImageServer {
   images!: Images;
   http!: TestServer;
 
+  constructor(private readonly limits?: LayerLimits) {}
+
   async start(): Promise<void> {
     this.database = openDatabase(join(this.root, 'gantry.db'));
     this.images = new Images(
@@ -39,6 +42,7 @@ export class ImageServer {
       addon,
       { publish: (event) => this.events.push(event) },
       { containersUsing: (id) => this.containers.filter((container) => container.imageId === id) },
+      this.limits,
     );
     await this.images.collectGarbage();
     this.http = await startServer(imageRoutes(this.images, this.#containers() as unknown as Containers));

@@ -34,8 +34,8 @@ size_t GzipStream::read(char* out, size_t size) {
     inflate();
     if (state.avail_out < size) return size - state.avail_out;
     if (state.block_state == ISAL_BLOCK_FINISH) continue;
+    if (state.avail_in > 0 && state.avail_in == before) throw corrupt("invalid gzip data");
     if (state.avail_in == 0 && !refill()) throw_truncated();
-    if (state.avail_in == before) throw corrupt("invalid gzip data");
   }
 }
 
