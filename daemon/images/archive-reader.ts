@@ -52,15 +52,16 @@ export async function readArchive(source: Readable, staging: Staging): Promise<A
   const { addon } = staging.content;
   // The connection is not ours to close: a refusal has to reach the client.
   const chunks = source.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  const read = async (input: number): Promise<ArchiveContent> => {
+    const archive = addon.openImageArchive(input);
+    try {
+      return await readMembers(archive, staging);
+    } finally {
+      addon.closeImageArchive(archive);
+    }
+  };
   try {
-    return await feedPipe(addon, chunks, async (input) => {
-      const archive = addon.openImageArchive(input);
-      try {
-        return await readMembers(archive, staging);
-      } finally {
-        addon.closeImageArchive(archive);
-      }
-    });
+    return await feedPipe(addon, chunks, read, { ownsChunks: true });
   } catch (error) {
     throw asArchiveError(error, source);
   }

@@ -59,7 +59,7 @@ export class ImageImporter {
   async #receiveLayer(archive: Readable, staging: Staging): Promise<BlobFile> {
     // The connection is not ours to close: a refusal has to reach the client.
     const content = archive.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-    const blob = await staging.receive(content).catch((error: unknown) => {
+    const blob = await staging.receive(content, { ownsChunks: true }).catch((error: unknown) => {
       if (error instanceof GantryError) throw invalid(error.message.replace('layer', 'archive'), error);
       throw error;
     });

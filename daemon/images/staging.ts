@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import type { BlobFile } from './blob-file.js';
 import { detectCompression, signatureLength, type Compression } from './compression.js';
 import type { Content } from './content.js';
 import type { Digest } from './digest.js';
-import { feedPipe } from './feed.js';
+import { feedPipe, type FeedOptions } from './feed.js';
 import { maxDocumentBytes } from './json-document.js';
 
 /** Bounds the memory of one operation; a hundred images have less than a megabyte of documents. */
@@ -52,8 +52,8 @@ export class Staging {
    * Takes a blob in. A second one with the same content is dropped. A layer is unpacked while it arrives, so that
    * nothing of it is read or decompressed twice; see `takeUnpacked`.
    */
-  receive(source: AsyncIterable<Uint8Array>): Promise<BlobFile> {
-    return this.receiveFrom((input) => feedPipe(this.content.addon, source, input));
+  receive(source: AsyncIterable<Uint8Array>, options?: FeedOptions): Promise<BlobFile> {
+    return this.receiveFrom((input) => feedPipe(this.content.addon, source, input, options));
   }
 
   /** The same from what writes to a pipe by itself. */
@@ -167,6 +167,11 @@ export class Staging {
     this.content.removeTree(this.directory);
   }
 
+  /** ext4 chooses the place of a layer by the hash of its name, so that must not be the same each time. */
+  #newLayerPath(): string {
+    return `${this.newPath()}-${randomBytes(8).toString('hex')}`;
+  }
+
   newPath(): string {
     return join(this.directory, String(this.#count++));
   }
@@ -179,7 +184,7 @@ export class Staging {
 
   async #receiveNow(store: (path: string, options: BlobOptions) => Promise<ReceivedBlob>): Promise<BlobFile> {
     const path = this.newPath();
-    const layerDirectory = this.newPath();
+    const layerDirectory = this.#newLayerPath();
     try {
       const received = await store(path, { layerDirectory, ...this.content.layerLimits });
       const { digest, size, compression, diffId, start } = received;
@@ -215,7 +220,7 @@ export class Staging {
   }
 
   async #unpackNow(blob: AvailableBlob): Promise<StagedLayer> {
-    const path = this.newPath();
+    const path = this.#newLayerPath();
     mkdirSync(path);
     chmodSync(path, 0o755);
     try {
