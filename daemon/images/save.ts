@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { internal, notFound } from '../errors.js';
 import type { Content } from './content.js';
 import { hexOf, type Digest } from './digest.js';
@@ -10,6 +10,7 @@ import { formatPlatform, matchesPlatform, type Platform } from './platform.js';
 import { platformOf } from './image-document.js';
 import { familiarName, familiarReference, idPrefix, parseReference, wholeId, type Reference } from './reference.js';
 import { detectCompression, signatureLength, type Compression } from './compression.js';
+import { ReusedChunks } from './reused-chunks.js';
 import { tarEnd, tarHeader, tarPadding } from './tar-blocks.js';
 
 interface SavedImage {
@@ -18,11 +19,13 @@ interface SavedImage {
   layers: { descriptor: Descriptor; diffId: Digest }[];
 }
 
+/** Images that were found and wait to be written. */
+export interface SavedArchive {
+  /** Writes the archive and ends the output; destroys it on failure. */
+  writeTo(output: Writable, signal: AbortSignal): Promise<void>;
+}
+
 const blobPath = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`;
-/** A little more than a unix socket takes at once. */
-const chunkBytes = 256 * 1024;
-/** What is read ahead of a client. */
-const aheadBytes = 1024 * 1024;
 
 /** Writes images as `docker save` does today: an OCI layout that also has Docker's own manifest.json. */
 export class ImageSaver {
@@ -34,22 +37,27 @@ export class ImageSaver {
 
   /**
    * @param references names (a repository alone means all its tags) or ids
-   * @returns a tar stream
    * @throws GantryError not-found before anything is sent
    */
-  save(references: readonly string[], wanted: readonly Platform[] = []): Readable {
+  save(references: readonly string[], wanted: readonly Platform[] = []): SavedArchive {
     const selected = this.#select(references);
     for (const { image } of selected.values()) requireSavedPlatform(image, wanted);
-    const pins = [...selected.keys()].flatMap((id) => this.#blobsOf(id));
+    return { writeTo: (output, signal) => this.#writeAll([...selected.values()], output, signal) };
+  }
+
+  async #writeAll(images: SavedImage[], output: Writable, signal: AbortSignal): Promise<void> {
+    const pins = images.flatMap(({ image }) => this.#blobsOf(image.id));
     for (const digest of pins) this.content.pin(digest);
-    const blocks = this.#archive([...selected.values()]);
-    const archive = Readable.from(blocks, { objectMode: false, highWaterMark: aheadBytes });
-    // Also when nothing was ever read.
-    archive.once('close', () => {
+    try {
+      await this.#write(images, new ReusedChunks(output, signal));
+      output.end();
+    } catch (error) {
+      // An archive that is cut off is the only way left to tell.
+      output.destroy(error as Error);
+    } finally {
       for (const digest of pins) this.content.unpin(digest);
       this.content.sweep();
-    });
-    return archive;
+    }
   }
 
   /** Each image once, with the names it was asked for by. */
@@ -100,36 +108,31 @@ export class ImageSaver {
     return [id, image?.manifest ?? '', ...this.content.store.layersOf(id).map((layer) => layer.blob)];
   }
 
-  async *#archive(images: SavedImage[]): AsyncGenerator<Buffer> {
+  async #write(images: SavedImage[], chunks: ReusedChunks): Promise<void> {
     for (const saved of images) saved.layers = await this.#layers(saved.image.id);
     const blobs = new Set(images.flatMap(({ image }) => this.#blobsOf(image.id)));
-    for (const name of ['blobs/', 'blobs/sha256/']) yield tarHeader(name, 0, 'directory');
-    for (const digest of [...blobs].sort()) yield* this.#blob(digest);
+    for (const name of ['blobs/', 'blobs/sha256/']) await chunks.write(tarHeader(name, 0, 'directory'));
+    for (const digest of [...blobs].sort()) await this.#writeBlob(digest, chunks);
     for (const [name, text] of this.#documents(images)) {
       const document = Buffer.from(text);
-      yield Buffer.concat([tarHeader(name, document.length), document, tarPadding(document.length)]);
+      await chunks.write(Buffer.concat([tarHeader(name, document.length), document, tarPadding(document.length)]));
     }
-    yield tarEnd;
+    await chunks.write(tarEnd);
     for (const { image } of images) this.events.publish('save', image.id);
   }
 
   /** As it is stored: never hashed or compressed again. */
-  async *#blob(digest: Digest): AsyncGenerator<Buffer> {
+  async #writeBlob(digest: Digest, chunks: ReusedChunks): Promise<void> {
     const size = this.content.blobSize(digest);
-    yield tarHeader(blobPath(digest), size);
+    await chunks.write(tarHeader(blobPath(digest), size));
     const file = await open(this.content.directories.blob(digest));
     try {
-      for (let position = 0; position < size;) {
-        const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytes, size - position));
-        const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
-        if (bytesRead === 0) throw internal(`blob ${digest} has ${position} bytes, not ${size}`);
-        yield chunk.subarray(0, bytesRead);
-        position += bytesRead;
-      }
+      const written = await chunks.writeFile(file, size);
+      if (written !== size) throw internal(`blob ${digest} has ${written} bytes, not ${size}`);
     } finally {
       await file.close();
     }
-    yield tarPadding(size);
+    await chunks.write(tarPadding(size));
   }
 
   #documents(images: SavedImage[]): [string, string][] {
