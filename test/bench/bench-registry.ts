@@ -8,13 +8,16 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const READY_TIMEOUT_MS = 20_000;
 
-/** Debian's docker-registry on a loopback port, with the benchmark's image in it. */
+/** Debian's docker-registry on a loopback port, with the benchmark's image in it. Ends with this process. */
 export class BenchRegistry {
   private constructor(
     readonly host: string,
-    private readonly process: ChildProcess,
+    private readonly child: ChildProcess,
     private readonly directory: string,
-  ) {}
+  ) {
+    child.unref();
+    process.once('exit', () => this.#stop());
+  }
 
   static isInstalled(): boolean {
     return ['docker-registry', 'skopeo'].every((name) => spawnSync('which', [name]).status === 0);
@@ -33,21 +36,16 @@ export class BenchRegistry {
     };
     // YAML is a superset of JSON.
     writeFileSync(join(directory, 'config.yml'), JSON.stringify(configuration));
-    const process = spawn('docker-registry', ['serve', join(directory, 'config.yml')], { stdio: 'ignore' });
-    const registry = new BenchRegistry(`127.0.0.1:${port}`, process, directory);
-    try {
-      await registry.#ready();
-      const target = `docker://${registry.host}/gantry-bench:latest`;
-      await run('skopeo', ['copy', '--quiet', '--dest-tls-verify=false', `oci:${source}/oci:bench`, target]);
-    } catch (error) {
-      registry.stop();
-      throw error;
-    }
+    const child = spawn('docker-registry', ['serve', join(directory, 'config.yml')], { stdio: 'ignore' });
+    const registry = new BenchRegistry(`127.0.0.1:${port}`, child, directory);
+    await registry.#ready();
+    const target = `docker://${registry.host}/gantry-bench:latest`;
+    await run('skopeo', ['copy', '--quiet', '--dest-tls-verify=false', `oci:${source}/oci:bench`, target]);
     return registry;
   }
 
-  stop(): void {
-    this.process.kill('SIGKILL');
+  #stop(): void {
+    this.child.kill('SIGKILL');
     rmSync(this.directory, { recursive: true, force: true });
   }
 

@@ -129,8 +129,6 @@ class Pull extends Transfer {
   }
   override async tearDown(engine: BenchEngine): Promise<void> {
     await removeImage(engine, (await this.#image()).name);
-    (await this.#registry)?.stop();
-    this.#registry = undefined;
   }
 
   async #image(): Promise<{ host: string; name: string }> {
