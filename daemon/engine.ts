@@ -47,6 +47,8 @@ export interface Engine {
   reconciliation: Reconciliation;
 }
 
+/** Inodes are finite as well; the largest layers in use have a few hundred thousand entries. */
+const MAX_LAYER_ENTRIES = 4_000_000;
 /** Where a build puts the shim, relative to the compiled daemon. */
 const shimPath = join(import.meta.dirname, '..', 'addon', 'gantry-shim');
 
@@ -100,6 +102,10 @@ export function createEngine(
     events,
     { containersUsing: usersOfImage },
     mapping,
+    {
+      maxBytes: config.maxLayerSize,
+      maxEntries: MAX_LAYER_ENTRIES,
+    },
   );
   const networks = new Networks(addon, new NetworkStore(database), {
     bridge: config.bridge,
@@ -209,13 +215,16 @@ export function createEngine(
 }
 
 /** Brings the world and SQLite together, then starts what restart policies ask for. */
-export async function startEngine(engine: Engine): Promise<void> {
+export async function startEngine(engine: Engine, logger: FastifyBaseLogger): Promise<void> {
   engine.reconciliation.load();
   await engine.networks.start(timestamp());
   await engine.reconciliation.run();
   const { registry } = engine.containers;
   engine.networks.releaseAbandoned((id) => engine.reconciliation.isOpen(id) || (registry.find(id)?.running ?? false));
-  await engine.images.collectGarbage();
+  const { lost } = await engine.images.collectGarbage();
+  if (lost.length > 0) {
+    logger.warn({ images: lost }, 'images whose content was lost are gone: pull or load them again');
+  }
   await engine.volumes.collectGarbage();
 }
 

@@ -42,7 +42,7 @@ async function run(): Promise<void> {
   const database = openDatabase(join(config.dataRoot, 'gantry.db'));
   const dynamicModifications = config.cgroupFavorDynMods ? addon.holdFavorDynMods() : -1;
   const engine = createEngine(config, mapping, addon, database, logger);
-  await startEngine(engine);
+  await startEngine(engine, logger);
 
   const server = await createServer({ logger, engineVersion, handlers: handlers(engine) });
   const sockets = await listenOnAll(server, config, addon.listenDescriptors());

@@ -247,6 +247,13 @@ export const options = {
     default: 64 * 1024 ** 2,
     help: 'Size of /dev/shm',
   }),
+  maxLayerSize: option({
+    flag: 'max-layer-size',
+    key: 'max-layer-size',
+    kind: bytes(syntax.byteSize),
+    default: 64 * 1024 ** 3,
+    help: 'Bytes that one layer of an image may have, compressed or not (against archive bombs)',
+  }),
   defaultUlimits: option({
     flag: 'default-ulimit',
     key: 'default-ulimits',

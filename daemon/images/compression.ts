@@ -1,6 +1,3 @@
-import { createGunzip, createZstdDecompress } from 'node:zlib';
-import type { Transform } from 'node:stream';
-
 /** How a layer or an archive is compressed; what else exists is refused by name. */
 export type Compression = 'none' | 'gzip' | 'zstd';
 
@@ -18,11 +15,4 @@ export const signatureLength = 6;
 export function detectCompression(start: Uint8Array): Compression | 'bzip2' | 'xz' {
   const found = signatures.find(({ bytes }) => bytes.every((byte, index) => start[index] === byte));
   return found?.name ?? 'none';
-}
-
-/** A stream that undoes a compression. */
-export function decompressor(compression: Exclude<Compression, 'none'>): Transform {
-  return compression === 'gzip'
-    ? createGunzip({ chunkSize: 256 * 1024 })
-    : createZstdDecompress({ chunkSize: 256 * 1024 });
 }

@@ -7,6 +7,7 @@ import type { ImageStore } from '../store/images.js';
 import type { IdMapping } from '../userns/id-mapping.js';
 import { hexOf, type Digest } from './digest.js';
 import type { ImageDirectories } from './directories.js';
+import { Durability } from './durability.js';
 import { maxDocumentBytes } from './json-document.js';
 
 /** What was removed because nothing names it any more. */
@@ -15,6 +16,14 @@ export interface Swept {
   bytes: number;
 }
 
+/** What a single layer may hold at most, so that a small archive cannot fill the disk. */
+export interface LayerLimits {
+  maxBytes: number;
+  maxEntries: number;
+}
+
+const defaultLimits: LayerLimits = { maxBytes: 64 * 1024 ** 3, maxEntries: 4_000_000 };
+
 /**
  * The blobs and unpacked layers on disk, kept in step with their rows: a file is moved into place or out of it in the
  * same turn of the event loop that changes its row, so no reader sees one without the other. A crash in between leaves
@@ -22,7 +31,8 @@ export interface Swept {
  */
 export class Content {
   readonly #pins = new Map<Digest, number>();
-  readonly #removals = new Set<Promise<void>>();
+  readonly durability: Durability;
+  readonly #background = new Set<Promise<void>>();
 
   constructor(
     readonly store: ImageStore,
@@ -30,8 +40,10 @@ export class Content {
     readonly addon: Addon,
     /** Layers are unpacked with the ids that their owners have on the host. */
     readonly mapping: IdMapping,
+    readonly layerLimits: LayerLimits = defaultLimits,
   ) {
     directories.create();
+    this.durability = new Durability(store, addon, directories.blobs);
   }
 
   /** Keeps a blob or layer from being swept while an operation counts on it. */
@@ -97,37 +109,60 @@ export class Content {
 
   /** Deletes a temporary path in the background; what fails is collected at the next start. */
   removeTree(path: string): void {
-    const removal = this.addon
-      .removeTree(path)
-      .catch(() => undefined)
-      .finally(() => this.#removals.delete(removal));
-    this.#removals.add(removal);
+    this.inBackground(this.addon.removeTree(path));
   }
 
-  /** Resolves when every deletion begun so far is done. */
+  /** Lets something go on that nobody waits for, and that is made good later if it fails. */
+  inBackground(work: Promise<void>): void {
+    const quiet = work.catch(() => undefined).finally(() => this.#background.delete(quiet));
+    this.#background.add(quiet);
+  }
+
+  /** Resolves when everything that was begun in the background so far is done. */
   async settled(): Promise<void> {
-    await Promise.all(this.#removals);
+    await Promise.all(this.#background);
   }
 
   /**
-   * Removes what lies on disk without a row, and rows whose files have gone. Only at start, before anything else runs.
+   * Brings disk and database together: removes images that a power loss or a hand has taken something from, and what lies
+   * on disk without a row. Only at start, before anything else runs.
    *
-   * @returns ids of layers and blobs that rows name but that are not on disk
+   * @returns ids of the images that had to go; they can be pulled or loaded again
    */
-  async collectGarbage(): Promise<{ missing: Digest[] }> {
-    this.sweep();
+  async collectGarbage(): Promise<{ lost: Digest[] }> {
     const { blobs, layers, temporary } = this.directories;
+    const found = { blobs: new Set(readdirSync(blobs)), layers: new Set(await readdir(layers)) };
+    const lost = this.#dropImagesWith([
+      ...this.durability.doubtful(),
+      ...this.store.allBlobs().filter((digest) => !found.blobs.has(hexOf(digest))),
+      ...this.store
+        .allLayers()
+        .map((layer) => layer.chain_id)
+        .filter((chainId) => !found.layers.has(hexOf(chainId))),
+    ]);
+    this.sweep();
     const knownBlobs = new Set(this.store.allBlobs().map(hexOf));
     const knownLayers = new Set(this.store.allLayers().map((layer) => hexOf(layer.chain_id)));
-    const found = { blobs: new Set(readdirSync(blobs)), layers: new Set(await readdir(layers)) };
     for (const name of found.blobs) if (!knownBlobs.has(name)) this.remove(join(blobs, name));
     for (const name of found.layers) if (!knownLayers.has(name)) this.remove(join(layers, name));
     for (const name of await readdir(temporary)) this.removeTree(join(temporary, name));
-    const missing = [
-      ...[...knownBlobs].filter((hex) => !found.blobs.has(hex)),
-      ...[...knownLayers].filter((hex) => !found.layers.has(hex)),
-    ];
-    return { missing: missing.map((hex) => `sha256:${hex}`) };
+    this.inBackground(this.durability.sync());
+    return { lost };
+  }
+
+  /** Removes the images that have one of these blobs or layers, with their names, also where containers stand on them. */
+  #dropImagesWith(digests: readonly Digest[]): Digest[] {
+    const lost = new Set(digests.flatMap((digest) => this.store.imagesWith(digest)));
+    this.store.transaction(() => {
+      for (const id of lost) {
+        for (const { repository, reference } of this.store.tagsOf(id)) this.store.deleteTag(repository, reference);
+        for (const { repository, reference } of this.store.digestsOf(id))
+          this.store.deleteDigest(repository, reference);
+        this.store.deleteImage(id);
+      }
+      this.store.clearUnsynced(this.durability.doubtful());
+    });
+    return [...lost];
   }
 
   blobSize(digest: Digest): number {

@@ -1,5 +1,4 @@
-import { mkdirSync, openSync } from 'node:fs';
-import { createReadStream } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import type { PackOptions, Root } from '../runtime/addon.js';
 import { digestOf, type Digest } from './digest.js';
 import type { HistoryEntry, ImageConfig, ImageDocument } from './image-document.js';
@@ -47,11 +46,18 @@ export function planNewImage(document: ImageDocument, layers: readonly ManifestL
   };
 }
 
-/** Packs a tree into a layer blob. Into a file first, so that no thread waits for a reader. */
-export async function packLayer(staging: Staging, root: Root, options: PackOptions): Promise<BlobFile> {
-  const path = staging.newPath();
-  await staging.content.addon.pack(root, '/', openSync(path, 'wx', 0o600), { as: '.', ...options });
-  return staging.receive(createReadStream(path, { highWaterMark: 1024 * 1024 }));
+/** Packs a tree into a layer blob: one thread packs, another stores what comes through the pipe. */
+export function packLayer(staging: Staging, root: Root, options: PackOptions): Promise<BlobFile> {
+  const { addon } = staging.content;
+  return staging.receiveFrom(async (consume) => {
+    const [readEnd, writeEnd] = addon.pipe();
+    const packing = addon.pack(root, '/', writeEnd, { as: '.', ...options });
+    const [packed, received] = await Promise.allSettled([packing, consume(readEnd)]);
+    // A full disk breaks the pipe: that it is full says more.
+    if (received.status === 'rejected') throw received.reason;
+    if (packed.status === 'rejected') throw packed.reason;
+    return received.value;
+  });
 }
 
 /** A new directory inside the staging area. */

@@ -2,7 +2,7 @@ import type { Addon } from '../runtime/addon.js';
 import type { ImageStore } from '../store/images.js';
 import { IdMapping } from '../userns/id-mapping.js';
 import { Committer } from './commit.js';
-import { Content } from './content.js';
+import { Content, type LayerLimits } from './content.js';
 import type { Digest } from './digest.js';
 import { ImageDirectories } from './directories.js';
 import { ImageEvents, type EventPublisher } from './events.js';
@@ -42,10 +42,11 @@ export class Images {
     publisher: EventPublisher,
     users: ImageUsers,
     mapping = IdMapping.identity,
+    limits?: LayerLimits,
   ) {
     this.store = store;
     this.directories = new ImageDirectories(dataRoot);
-    this.content = new Content(store, this.directories, addon, mapping);
+    this.content = new Content(store, this.directories, addon, mapping, limits);
     this.events = new ImageEvents(store, publisher);
     this.tags = new Tags(store);
     this.lookup = new Lookup(store);
@@ -109,7 +110,7 @@ export class Images {
   }
 
   /** To be called once at start, before anything uses images: removes what a crash left behind. */
-  async collectGarbage(): Promise<{ missing: Digest[] }> {
+  async collectGarbage(): Promise<{ lost: Digest[] }> {
     this.removal.releaseUnused();
     return this.content.collectGarbage();
   }

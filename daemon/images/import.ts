@@ -59,7 +59,7 @@ export class ImageImporter {
   async #receiveLayer(archive: Readable, staging: Staging): Promise<BlobFile> {
     // The connection is not ours to close: a refusal has to reach the client.
     const content = archive.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-    const blob = await staging.receive(content).catch((error: unknown) => {
+    const blob = await staging.receive(content, { ownsChunks: true }).catch((error: unknown) => {
       if (error instanceof GantryError) throw invalid(error.message.replace('layer', 'archive'), error);
       throw error;
     });
@@ -73,7 +73,9 @@ export class ImageImporter {
     const path = newStagedDirectory(staging);
     const { addon } = this.content;
     const root = { kind: 'directory', path } as const;
-    await addon.unpack(root, '/', openSync(blob.path, 'r'), { whiteouts: true }).catch((error: unknown) => {
+    const { maxBytes, maxEntries } = this.content.layerLimits;
+    const options = { whiteouts: true, maxBytes, maxEntries };
+    await addon.unpack(root, '/', openSync(blob.path, 'r'), options).catch((error: unknown) => {
       throw invalid(`failed to unpack the archive: ${(error as Error).message}`, error);
     });
     return packLayer(staging, root, { whiteouts: true });

@@ -49,11 +49,12 @@ export class Publication {
 
   /** Moves everything into place in one transaction. Synchronous: nothing can come between a file and its row. */
   publish(andThen?: () => void): void {
-    const { store } = this.staging.content;
+    const { store, durability } = this.staging.content;
     store.transaction(() => {
       for (const image of this.#images) this.#publishImage(image);
       andThen?.();
     });
+    this.staging.content.inBackground(durability.sync());
   }
 
   async #prepareLayer(digest: Digest, diffId: Digest, chainId: Digest): Promise<void> {
@@ -107,6 +108,7 @@ export class Publication {
     const blob = this.staging.staged(digest);
     if (!blob) throw invalid(`blob ${digest} is missing`);
     this.staging.content.place(blob.path, directories.blob(digest));
+    this.staging.content.durability.mark(digest);
     store.insertBlob({ digest, size: blob.size, diff_id: blob.diffId });
   }
 
@@ -116,6 +118,7 @@ export class Publication {
     const layer = this.#layers.get(chainId);
     if (!layer) throw invalid(`layer ${chainId} is missing`);
     this.staging.content.place(layer.path, directories.layer(chainId));
+    this.staging.content.durability.mark(chainId);
     store.insertLayer({ chain_id: chainId, diff_id: diffId, size: layer.bytes });
   }
 }

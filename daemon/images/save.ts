@@ -1,8 +1,6 @@
-import { createReadStream } from 'node:fs';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { pack, type Pack } from 'tar-stream';
-import { notFound } from '../errors.js';
+import { open } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
+import { internal, notFound } from '../errors.js';
 import type { Content } from './content.js';
 import { hexOf, type Digest } from './digest.js';
 import type { ImageEvents } from './events.js';
@@ -12,7 +10,8 @@ import { formatPlatform, matchesPlatform, type Platform } from './platform.js';
 import { platformOf } from './image-document.js';
 import { familiarName, familiarReference, idPrefix, parseReference, wholeId, type Reference } from './reference.js';
 import { detectCompression, signatureLength, type Compression } from './compression.js';
-import { open } from 'node:fs/promises';
+import { ReusedChunks } from './reused-chunks.js';
+import { tarEnd, tarHeader, tarPadding } from './tar-blocks.js';
 
 interface SavedImage {
   image: Image;
@@ -20,9 +19,13 @@ interface SavedImage {
   layers: { descriptor: Descriptor; diffId: Digest }[];
 }
 
+/** Images that were found and wait to be written. */
+export interface SavedArchive {
+  /** Writes the archive and ends the output; destroys it on failure. */
+  writeTo(output: Writable, signal: AbortSignal): Promise<void>;
+}
+
 const blobPath = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`;
-/** Every entry alike, so that equal images make equal archives. */
-const entryAttributes = { mtime: new Date(0), uid: 0, gid: 0, mode: 0o644 } as const;
 
 /** Writes images as `docker save` does today: an OCI layout that also has Docker's own manifest.json. */
 export class ImageSaver {
@@ -34,23 +37,27 @@ export class ImageSaver {
 
   /**
    * @param references names (a repository alone means all its tags) or ids
-   * @returns a tar stream
    * @throws GantryError not-found before anything is sent
    */
-  async save(references: readonly string[], wanted: readonly Platform[] = []): Promise<Readable> {
+  save(references: readonly string[], wanted: readonly Platform[] = []): SavedArchive {
     const selected = this.#select(references);
     for (const { image } of selected.values()) requireSavedPlatform(image, wanted);
-    const pins = [...selected.keys()].flatMap((id) => this.#blobsOf(id));
+    return { writeTo: (output, signal) => this.#writeAll([...selected.values()], output, signal) };
+  }
+
+  async #writeAll(images: SavedImage[], output: Writable, signal: AbortSignal): Promise<void> {
+    const pins = images.flatMap(({ image }) => this.#blobsOf(image.id));
     for (const digest of pins) this.content.pin(digest);
-    const archive = pack();
-    const release = (): void => {
+    try {
+      await this.#write(images, new ReusedChunks(output, signal));
+      output.end();
+    } catch (error) {
+      // An archive that is cut off is the only way left to tell.
+      output.destroy(error as Error);
+    } finally {
       for (const digest of pins) this.content.unpin(digest);
       this.content.sweep();
-    };
-    void this.#write(archive, [...selected.values()])
-      .catch((error: Error) => archive.destroy(error))
-      .finally(release);
-    return Readable.from(archive, { objectMode: false, highWaterMark: 1024 * 1024 });
+    }
   }
 
   /** Each image once, with the names it was asked for by. */
@@ -101,24 +108,31 @@ export class ImageSaver {
     return [id, image?.manifest ?? '', ...this.content.store.layersOf(id).map((layer) => layer.blob)];
   }
 
-  async #write(archive: Pack, images: SavedImage[]): Promise<void> {
+  async #write(images: SavedImage[], chunks: ReusedChunks): Promise<void> {
     for (const saved of images) saved.layers = await this.#layers(saved.image.id);
     const blobs = new Set(images.flatMap(({ image }) => this.#blobsOf(image.id)));
-    for (const name of ['blobs/', 'blobs/sha256/']) {
-      archive.entry({ ...entryAttributes, name, type: 'directory', mode: 0o755 });
+    for (const name of ['blobs/', 'blobs/sha256/']) await chunks.write(tarHeader(name, 0, 'directory'));
+    for (const digest of [...blobs].sort()) await this.#writeBlob(digest, chunks);
+    for (const [name, text] of this.#documents(images)) {
+      const document = Buffer.from(text);
+      await chunks.write(Buffer.concat([tarHeader(name, document.length), document, tarPadding(document.length)]));
     }
-    for (const digest of [...blobs].sort()) await this.#writeBlob(archive, digest);
-    for (const [name, document] of this.#documents(images)) archive.entry({ ...entryAttributes, name }, document);
-    archive.finalize();
+    await chunks.write(tarEnd);
     for (const { image } of images) this.events.publish('save', image.id);
   }
 
-  async #writeBlob(archive: Pack, digest: Digest): Promise<void> {
+  /** As it is stored: never hashed or compressed again. */
+  async #writeBlob(digest: Digest, chunks: ReusedChunks): Promise<void> {
     const size = this.content.blobSize(digest);
-    const header = { ...entryAttributes, name: blobPath(digest), size };
-    if (size === 0) return void archive.entry(header, '');
-    const entry = archive.entry(header);
-    await pipeline(createReadStream(this.content.directories.blob(digest), { highWaterMark: 1024 * 1024 }), entry);
+    await chunks.write(tarHeader(blobPath(digest), size));
+    const file = await open(this.content.directories.blob(digest));
+    try {
+      const written = await chunks.writeFile(file, size);
+      if (written !== size) throw internal(`blob ${digest} has ${written} bytes, not ${size}`);
+    } finally {
+      await file.close();
+    }
+    await chunks.write(tarPadding(size));
   }
 
   #documents(images: SavedImage[]): [string, string][] {

@@ -1,13 +1,14 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GantryError, invalid } from '../errors.js';
-import type { NativeError } from '../runtime/addon.js';
-import { writeBlobFile, type BlobFile } from './blob-file.js';
+import type { BlobOptions, ImageArchive, NativeError, ReceivedBlob } from '../runtime/addon.js';
+import type { BlobFile } from './blob-file.js';
 import { detectCompression, signatureLength, type Compression } from './compression.js';
 import type { Content } from './content.js';
 import type { Digest } from './digest.js';
+import { feedPipe, type FeedOptions } from './feed.js';
 import { maxDocumentBytes } from './json-document.js';
 
 /** Bounds the memory of one operation; a hundred images have less than a megabyte of documents. */
@@ -37,6 +38,7 @@ export class Staging {
   readonly #blobs = new Map<Digest, BlobFile>();
   readonly #pins: Digest[] = [];
   readonly #unpacking = new Map<Digest, Promise<StagedLayer>>();
+  readonly #receiving = new Set<Promise<unknown>>();
   #lastUnpack: Promise<unknown> = Promise.resolve();
   #count = 0;
   #documentBytes = 0;
@@ -46,9 +48,26 @@ export class Staging {
     mkdirSync(this.directory, { mode: 0o700 });
   }
 
-  /** Takes a blob in. A second one with the same content is dropped. */
-  async receive(source: AsyncIterable<Uint8Array>): Promise<BlobFile> {
-    return this.#keep(await writeBlobFile(this.newPath(), source));
+  /**
+   * Takes a blob in. A second one with the same content is dropped. A layer is unpacked while it arrives, so that
+   * nothing of it is read or decompressed twice; see `takeUnpacked`.
+   */
+  receive(source: AsyncIterable<Uint8Array>, options?: FeedOptions): Promise<BlobFile> {
+    return this.receiveFrom((input) => feedPipe(this.content.addon, source, input, options));
+  }
+
+  /** The same from what writes to a pipe by itself. */
+  receiveFrom(feed: (consume: (input: number) => Promise<ReceivedBlob>) => Promise<ReceivedBlob>): Promise<BlobFile> {
+    const { addon } = this.content;
+    const received = this.#receive((path, options) => feed((input) => addon.receiveBlob(input, path, options)));
+    return received.catch((error: unknown) => {
+      throw asInvalidBlob(error);
+    });
+  }
+
+  /** The same from the current member of an archive, whose own damage comes as it is. */
+  receiveMember(archive: ImageArchive): Promise<BlobFile> {
+    return this.#receive((path, options) => this.content.addon.receiveMember(archive, path, options));
   }
 
   /** Takes in a small document that was made here. */
@@ -124,7 +143,10 @@ export class Staging {
     return result;
   }
 
-  /** Starts to unpack a layer before it is known which image it belongs to. */
+  /**
+   * Starts to unpack a layer before it is known which image it belongs to. One that came through `receive` is unpacked
+   * already, unless it did not look like a layer.
+   */
   unpackEarly(blob: BlobFile): void {
     if (!this.#unpacking.has(blob.digest)) this.#unpacking.set(blob.digest, this.unpack(blob));
     this.#unpacking.get(blob.digest)?.catch(() => undefined);
@@ -138,14 +160,57 @@ export class Staging {
   }
 
   async discard(): Promise<void> {
+    await Promise.allSettled(this.#receiving);
     await this.#lastUnpack;
     for (const digest of this.#pins) this.content.unpin(digest);
     if (this.#pins.length > 0) this.content.sweep();
     this.content.removeTree(this.directory);
   }
 
+  /** ext4 chooses the place of a layer by the hash of its name, so that must not be the same each time. */
+  #newLayerPath(): string {
+    return `${this.newPath()}-${randomBytes(8).toString('hex')}`;
+  }
+
   newPath(): string {
     return join(this.directory, String(this.#count++));
+  }
+
+  #receive(store: (path: string, options: BlobOptions) => Promise<ReceivedBlob>): Promise<BlobFile> {
+    const receiving = this.#receiveNow(store).finally(() => this.#receiving.delete(receiving));
+    this.#receiving.add(receiving);
+    return receiving;
+  }
+
+  async #receiveNow(store: (path: string, options: BlobOptions) => Promise<ReceivedBlob>): Promise<BlobFile> {
+    const path = this.newPath();
+    const layerDirectory = this.#newLayerPath();
+    try {
+      const received = await store(path, {
+        layerDirectory,
+        ...this.content.layerLimits,
+        idMap: this.content.mapping,
+      });
+      const { digest, size, compression, diffId, start } = received;
+      this.#keepLayer(received, layerDirectory);
+      return this.#keep({ path, digest, size, compression, diffId, start });
+    } catch (error) {
+      // An operation may try again, and would pile up what did not work.
+      this.content.removeTree(path);
+      this.content.removeTree(layerDirectory);
+      throw asBomb(error);
+    }
+  }
+
+  #keepLayer({ digest, layer, layerError }: ReceivedBlob, path: string): void {
+    const isWanted = layer && !this.#unpacking.has(digest);
+    if (layer && isWanted) this.#unpacking.set(digest, Promise.resolve({ path, ...layer }));
+    else if (layer || layerError) this.content.removeTree(path);
+    if (!layerError) return;
+    const failed = Promise.reject<StagedLayer>(asInvalidLayer(layerError, digest));
+    // It only matters if an image wants the blob as a layer.
+    failed.catch(() => undefined);
+    this.#unpacking.set(digest, failed);
   }
 
   #keep(blob: BlobFile): BlobFile {
@@ -159,20 +224,32 @@ export class Staging {
   }
 
   async #unpackNow(blob: AvailableBlob): Promise<StagedLayer> {
-    const path = this.newPath();
+    const path = this.#newLayerPath();
     mkdirSync(path);
     chmodSync(path, 0o755);
     const { addon, mapping } = this.content;
     chownSync(path, mapping.root.uid, mapping.root.gid);
     try {
       const archive = openSync(blob.path, 'r');
-      const options = { whiteouts: true, idMap: mapping };
+      const { maxBytes, maxEntries } = this.content.layerLimits;
+      const options = { whiteouts: true, maxBytes, maxEntries, idMap: mapping };
       const result = await addon.unpack({ kind: 'directory', path }, '/', archive, options);
       return { path, ...result };
     } catch (error) {
       throw asInvalidLayer(error, blob.digest);
     }
   }
+}
+
+function asBomb(error: unknown): unknown {
+  const { code, message } = error as Partial<NativeError>;
+  return code === 'EFBIG' ? invalid(`layer is too large: ${message}`, error) : error;
+}
+
+/** What native code says without an errno is about the content. */
+function asInvalidBlob(error: unknown): unknown {
+  const { code, operation, message } = error as Partial<NativeError>;
+  return operation !== undefined && code === '' ? invalid(`layer is not valid: ${message}`, error) : error;
 }
 
 const diskErrors = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EMFILE', 'ENFILE', 'ENOMEM']);

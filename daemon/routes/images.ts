@@ -60,14 +60,14 @@ export function imageRoutes(images: Images, containers: Containers): Handlers {
       );
     },
 
-    ImageGet({ params, query, reply }) {
-      reply.type('application/x-tar');
-      return images.saver.save([params.name], (query.platform ?? []).map(parsePlatformJson));
+    async ImageGet({ params, query, stream, signal }) {
+      const archive = images.saver.save([params.name], (query.platform ?? []).map(parsePlatformJson));
+      await archive.writeTo(stream('application/x-tar'), signal);
     },
 
-    ImageGetAll({ query, reply }) {
-      reply.type('application/x-tar');
-      return images.saver.save(query.names ?? [], (query.platform ?? []).map(parsePlatformJson));
+    async ImageGetAll({ query, stream, signal }) {
+      const archive = images.saver.save(query.names ?? [], (query.platform ?? []).map(parsePlatformJson));
+      await archive.writeTo(stream('application/x-tar'), signal);
     },
 
     async ImageCreate({ query, body, stream, signal }) {

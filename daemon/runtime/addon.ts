@@ -64,6 +64,48 @@ export interface UnpackOptions {
   idMap?: IdMaps;
   /** Give up beyond this many bytes of content (archive bombs). */
   maxBytes?: number;
+  /** Give up beyond this many entries. */
+  maxEntries?: number;
+}
+
+export interface BlobOptions {
+  /** Where a blob that is a layer is unpacked while it arrives; made by the call, and only for a layer. */
+  layerDirectory?: string;
+  /** Give up beyond this many bytes, of the blob or of what it holds uncompressed. */
+  maxBytes?: number;
+  /** Give up unpacking beyond this many entries. */
+  maxEntries?: number;
+  idMap?: IdMaps;
+}
+
+/** What became known of a blob while it was written. */
+export interface ReceivedBlob {
+  digest: string;
+  size: number;
+  compression: 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
+  /** Digest of the uncompressed bytes; "" when they were not looked at (bzip2, xz). */
+  diffId: string;
+  /** The first 512 bytes. */
+  start: Uint8Array;
+  /** There if it is a layer (gzip, zstd, or a tar archive) that could be unpacked. */
+  layer?: { bytes: number; entries: number };
+  /** There if it looked like a layer and could not be unpacked. */
+  layerError?: NativeError;
+}
+
+/** An image archive that is being read. One call at a time. */
+export interface ImageArchive {
+  readonly kind: unique symbol;
+}
+
+/** A member of an image archive. */
+export interface ArchiveMember {
+  name: string;
+  /** "file", "directory", "link", "symlink", or another in words. */
+  type: string;
+  /** Where a link leads. */
+  link: string;
+  size: number;
 }
 
 export interface PackOptions {
@@ -208,10 +250,27 @@ export interface Addon {
   pack(root: Root, path: string, output: number, options: PackOptions): Promise<void>;
   /** Reads a tar stream (plain, gzip, bzip2, xz, zstd) from `input`, which it closes, into `path`. */
   unpack(root: Root, path: string, input: number, options: UnpackOptions): Promise<{ bytes: number; entries: number }>;
+  /**
+   * Stores what comes from `input`, which it closes, in a new file, with its digests. Writing, hashing and decompressing
+   * go on in one thread, unpacking in a second.
+   */
+  receiveBlob(input: number, path: string, options: BlobOptions): Promise<ReceivedBlob>;
+  /** Begins to read an image archive (plain, gzip, bzip2, xz, zstd) from `input`, which is the archive's from then on. */
+  openImageArchive(input: number): ImageArchive;
+  /** To be called when no call is under way; closes the input. */
+  closeImageArchive(archive: ImageArchive): void;
+  /** Goes to the next member, over what is left of this one; nothing at the end. */
+  nextMember(archive: ImageArchive): Promise<ArchiveMember | undefined>;
+  /** The whole content of a small member; refuses more than `maxBytes`. */
+  readMember(archive: ImageArchive, maxBytes: number): Promise<Buffer>;
+  /** As receiveBlob, from the content of this member. */
+  receiveMember(archive: ImageArchive, path: string, options: BlobOptions): Promise<ReceivedBlob>;
   /** What the upper directory of an overlay changes in its lower ones. */
   changes(lower: string[], upper: string, exclude?: string[]): Promise<Change[]>;
   /** Bytes of the files and links below a directory, each inode once, mounts left out. */
   diskUsage(path: string): Promise<number>;
+  /** Returns when everything written to the file system of `path` so far is on the disk. */
+  syncFileSystem(path: string): Promise<void>;
   /** Removes a tree without following links or crossing mounts; absence is fine. */
   removeTree(path: string): Promise<void>;
   /** Tells ext4 to keep apart what lies in the directories that are made in this one. Elsewhere it does nothing. */

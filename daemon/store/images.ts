@@ -161,6 +161,26 @@ export class ImageStore {
   allLayers(): LayerRow[] {
     return this.#statements.allLayers.all();
   }
+
+  // --- what may not be on the disk yet
+  markUnsynced(id: string, boot: string): void {
+    this.#statements.markUnsynced.run(id, boot);
+  }
+  unsynced(boot: string): string[] {
+    return this.#statements.unsynced.all(boot).map((row) => row.id);
+  }
+  unsyncedOfOtherBoots(boot: string): string[] {
+    return this.#statements.unsyncedOfOtherBoots.all(boot).map((row) => row.id);
+  }
+  clearUnsynced(ids: readonly string[]): void {
+    this.transaction(() => {
+      for (const id of ids) this.#statements.clearUnsynced.run(id);
+    });
+  }
+  /** Images, also removed ones, that have this blob or layer. */
+  imagesWith(digest: string): string[] {
+    return this.#statements.imagesWith.all(digest, digest, digest).map((row) => row.id);
+  }
 }
 
 function prepareAll(database: Database) {
@@ -232,5 +252,13 @@ function prepareAll(database: Database) {
     ),
     allBlobs: database.prepare<[], { digest: string }>('SELECT digest FROM blobs'),
     allLayers: database.prepare<[], LayerRow>('SELECT * FROM layers'),
+    markUnsynced: database.prepare<[string, string]>('REPLACE INTO unsynced_content (id, boot) VALUES (?, ?)'),
+    unsynced: database.prepare<[string], { id: string }>('SELECT id FROM unsynced_content WHERE boot = ?'),
+    unsyncedOfOtherBoots: database.prepare<[string], { id: string }>('SELECT id FROM unsynced_content WHERE boot <> ?'),
+    clearUnsynced: database.prepare<[string]>('DELETE FROM unsynced_content WHERE id = ?'),
+    imagesWith: database.prepare<[string, string, string], { id: string }>(
+      `SELECT image_id AS id FROM image_blobs WHERE digest = ?
+       UNION SELECT image_id FROM image_layers WHERE chain_id = ? OR blob = ?`,
+    ),
   };
 }

@@ -45,7 +45,8 @@ function imageUsage({ images }: Engine, version: ApiVersion): Usage {
   }
   const unused = [...layers.values()].filter(({ used }) => !used);
   return {
-    items: listed.map((image) => ({ ...summarizeImage(image, version) })),
+    // Counted here in every version, unlike in the list of images.
+    items: listed.map((image) => ({ ...summarizeImage(image, version), Containers: image.containers })),
     totalSize: sum([...layers.values()].map(({ size }) => size)),
     reclaimable: sum(unused.map(({ size }) => size)),
     active: inUse.size,

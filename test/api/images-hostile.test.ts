@@ -179,8 +179,8 @@ test('one bad image among good ones: none is loaded', async () => {
   );
 });
 
-test('an archive in a compression that is not known is refused by name', async () => {
-  await expectRefused(Buffer.from('BZh91AY&SY and more'), /archives compressed with bzip2 cannot be loaded/);
+test('a damaged archive of another compression is refused', async () => {
+  await expectRefused(Buffer.from('BZh91AY&SY and more'), /invalid archive: .*bzip/);
 });
 
 test('a client that goes away before the first bytes leaves nothing behind', async () => {

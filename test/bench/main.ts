@@ -24,16 +24,16 @@ async function main(): Promise<void> {
 async function measureAll({ engines, rows, rounds }: BenchOptions): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
   for (const row of rows) {
-    const reason = whyUnavailable(row, engines);
+    const reason = await whyUnavailable(row, engines);
     process.stderr.write(reason === undefined ? `${row.title}\n` : `${row.title}: left out, ${reason}\n`);
     if (reason === undefined) measurements.push(await measureRow(row, engines, rounds));
   }
   return measurements;
 }
 
-function whyUnavailable(row: Row, engines: BenchEngine[]): string | undefined {
+async function whyUnavailable(row: Row, engines: BenchEngine[]): Promise<string | undefined> {
   for (const engine of engines) {
-    const reason = row.unavailable?.(engine);
+    const reason = await row.unavailable?.(engine);
     if (reason !== undefined) return reason;
   }
   return undefined;

@@ -49,3 +49,20 @@ function pssOf(pid: number): number {
     return 0;
   }
 }
+
+/** Processor time that these processes have used so far, in clock ticks. */
+export function cpuTicks(pids: Iterable<number>): number {
+  let ticks = 0;
+  for (const pid of pids) ticks += ticksOf(pid);
+  return ticks;
+}
+
+function ticksOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  } catch {
+    return 0;
+  }
+}

@@ -13,7 +13,7 @@ export interface Row {
   /** Rounds beyond this tell nothing more; memory, for example, is weighed once. */
   maxRounds?: number;
   /** Says why the row cannot be measured on this engine, or nothing. */
-  unavailable?(engine: BenchEngine): string | undefined;
+  unavailable?(engine: BenchEngine): Promise<string | undefined> | string | undefined;
   setUp?(engine: BenchEngine): Promise<void>;
   /** Runs before the first round and is not counted. */
   warmUp?(engine: BenchEngine): Promise<unknown>;

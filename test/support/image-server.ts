@@ -1,3 +1,4 @@
+import { IdMapping } from '../../daemon/userns/id-mapping.js';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -5,6 +6,7 @@ import { join } from 'node:path';
 import { pack } from 'tar-stream';
 import type { Containers } from '../../daemon/containers/index.js';
 import { notFound } from '../../daemon/errors.js';
+import type { LayerLimits } from '../../daemon/images/content.js';
 import { Images, type EventPublisher } from '../../daemon/images/images.js';
 import { imageRoutes } from '../../daemon/routes/images.js';
 import { addon } from '../../daemon/runtime/index.js';
@@ -31,6 +33,8 @@ export class ImageServer {
   images!: Images;
   http!: TestServer;
 
+  constructor(private readonly limits?: LayerLimits) {}
+
   async start(): Promise<void> {
     this.database = openDatabase(join(this.root, 'gantry.db'));
     this.images = new Images(
@@ -39,6 +43,8 @@ export class ImageServer {
       addon,
       { publish: (event) => this.events.push(event) },
       { containersUsing: (id) => this.containers.filter((container) => container.imageId === id) },
+      IdMapping.identity,
+      this.limits,
     );
     await this.images.collectGarbage();
     this.http = await startServer(imageRoutes(this.images, this.#containers() as unknown as Containers));

@@ -1,24 +1,41 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
-struct archive;
+#include "archive/byte_stream.h"
 
 namespace gantry::archive {
 
-/// The bytes of a tar stream from a descriptor, with gzip, bzip2, xz or zstd compression taken off by libarchive.
-/// Reads block, so it belongs on a thread of its own.
+/// Where a ByteSource gets its bytes, a piece at a time and without copying them.
+class PieceStream {
+ public:
+  PieceStream() = default;
+  virtual ~PieceStream() = default;
+  PieceStream(const PieceStream&) = delete;
+  PieceStream& operator=(const PieceStream&) = delete;
+
+  /// The next bytes, valid until the next call; empty at the end.
+  virtual std::string_view next() = 0;
+};
+
+/// A stream in pieces, by way of a buffer.
+class BufferedPieces final : public PieceStream {
+ public:
+  explicit BufferedPieces(ByteStream& stream);
+  std::string_view next() override;
+
+ private:
+  ByteStream& stream_;
+  std::vector<char> buffer_;
+};
+
+/// The bytes of a tar stream. Reads block, so it belongs on a thread of its own.
 class ByteSource {
  public:
-  /// Looks at the first bytes to tell the compression. `fd` stays the caller's.
-  /// @param limit beyond so many uncompressed bytes reading fails with EFBIG; 0 for no limit
-  ByteSource(int fd, uint64_t limit);
-  ~ByteSource();
-  ByteSource(const ByteSource&) = delete;
-  ByteSource& operator=(const ByteSource&) = delete;
+  /// @param limit beyond so many bytes reading fails with EFBIG; 0 for no limit
+  explicit ByteSource(PieceStream& pieces, uint64_t limit = 0) : pieces_(pieces), limit_(limit) {}
 
   /// The next bytes, at most `max` and at least one; empty at the end. Valid until the next call.
   std::string_view take(size_t max);
@@ -26,22 +43,14 @@ class ByteSource {
   bool read_exact(char* out, size_t size);
   /// @throws Error if the stream ends before.
   void skip(uint64_t size);
-  /// Reads on to the end of the descriptor, so that its writer is not cut off in an archive's trailing padding.
-  /// Stops after `max` bytes: what follows an archive has no end that anyone promised.
-  void drain(uint64_t max) noexcept;
 
  private:
-  struct Decompressor;
-  size_t read_raw(char* out, size_t size);
   bool refill();
 
-  int fd_;
+  PieceStream& pieces_;
+  std::string_view rest_;
   uint64_t limit_;
   uint64_t total_ = 0;
-  std::vector<char> buffer_;
-  size_t begin_ = 0;
-  size_t end_ = 0;
-  std::unique_ptr<Decompressor> decompressor_;
 };
 
 /// The Error for an archive that ends too early. Wording of Go's io.ErrUnexpectedEOF, which clients know from Docker.

@@ -17,6 +17,9 @@ namespace {
 
 constexpr size_t write_size = 1 << 18;
 
+/// What something is created with. The other bits (setuid and so on) come last, when it has its owner.
+constexpr mode_t plain_mode = 0777;
+
 void write_all(int fd, std::string_view data, uint64_t offset, const std::string& name) {
   while (!data.empty()) {
     const ssize_t done = pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
@@ -159,7 +162,7 @@ void EntryWriter::write_top(const TarEntry& entry) {
 void EntryWriter::write_directory(const std::string& path, const TarEntry& entry) {
   Place place = place_of(path);
   create(place, entry, [&] {
-    if (mkdirat(place.parent, place.name.c_str(), 0700) == 0) return 0;
+    if (mkdirat(place.parent, place.name.c_str(), entry.mode & plain_mode) == 0) return 0;
     struct stat status;
     if (errno != EEXIST || fstatat(place.parent, place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) return -1;
     errno = EEXIST;
@@ -178,7 +181,8 @@ void EntryWriter::write_regular(const std::string& path, const TarEntry& entry, 
   }
   Place place = place_of(path);
   const UniqueFd fd(create(place, entry, [&] {
-    return openat(place.parent, place.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return openat(place.parent, place.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                  entry.mode & plain_mode);
   }));
   copy_content(fd.get(), entry, reader);
   apply(fd.get(), entry);
@@ -227,7 +231,7 @@ void EntryWriter::write_special(const std::string& path, const TarEntry& entry) 
   const dev_t device = S_ISFIFO(type) ? 0 : makedev(entry.device_major, entry.device_minor);
   create(place, entry, [&] {
     if (type == S_IFLNK) return symlinkat(entry.link.c_str(), place.parent, place.name.c_str());
-    return mknodat(place.parent, place.name.c_str(), type | 0600, device);
+    return mknodat(place.parent, place.name.c_str(), type | (entry.mode & plain_mode), device);
   });
   const UniqueFd fd(
       check(openat(place.parent, place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC), "open " + entry.name));
@@ -247,11 +251,16 @@ void EntryWriter::apply(int fd, const TarEntry& entry) const {
   } else {
     owner = {options_.uid_map.to_host(entry.uid), options_.gid_map.to_host(entry.gid)};
   }
-  set_owner(fd, owner);
+  // Most of it is right already, and looking costs much less than a change that the file system has to log.
+  struct stat status;
+  check(fstat(fd, &status), "stat " + entry.name);
+  const bool has_owner = status.st_uid == owner.uid && status.st_gid == owner.gid;
+  if (!has_owner) set_owner(fd, owner);
   // After the owner: chown takes away setuid and capabilities.
-  if (entry.type == EntryType::regular) {
+  const bool has_mode = (status.st_mode & 07777) == entry.mode && (has_owner || (entry.mode & ~plain_mode) == 0);
+  if (!has_mode && entry.type == EntryType::regular) {
     check(fchmod(fd, entry.mode), "chmod " + entry.name);
-  } else if (entry.type != EntryType::symbolic_link) {
+  } else if (!has_mode && entry.type != EntryType::symbolic_link) {
     set_mode(fd, entry.mode);
   }
   write_xattrs(fd, entry.xattrs, options_.uid_map.to_host(0));

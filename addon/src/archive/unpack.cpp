@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 
+#include "archive/archive_input.h"
 #include "archive/entry_writer.h"
 #include "archive/tar_reader.h"
+#include "isolation/error.h"
 
 namespace gantry::archive {
 namespace {
@@ -15,17 +17,25 @@ constexpr uint64_t max_padding = 1 << 20;
 
 UnpackResult unpack(const Root& root, const std::string& path, int input, const UnpackOptions& options) {
   root.open(path, O_PATH | O_DIRECTORY);
-  ByteSource source(input, options.max_bytes == 0 ? 0 : options.max_bytes * 2 + max_padding);
+  ArchiveInput archive(input, options.max_bytes == 0 ? 0 : options.max_bytes * 2 + max_padding);
+  const UnpackResult result = unpack(root, path, archive.source(), options);
+  archive.drain(max_padding);
+  return result;
+}
+
+UnpackResult unpack(const Root& root, const std::string& path, ByteSource& source, const UnpackOptions& options) {
   TarReader reader(source);
   EntryWriter writer(root, path, options);
   UnpackResult result;
   TarEntry entry;
   while (reader.next(entry)) {
+    if (options.max_entries != 0 && result.entries >= options.max_entries) {
+      throw Error("unpack archive", EFBIG, "more than " + std::to_string(options.max_entries) + " entries");
+    }
     writer.write(entry, reader);
     ++result.entries;
   }
   writer.finish();
-  source.drain(max_padding);
   result.bytes = writer.bytes();
   return result;
 }

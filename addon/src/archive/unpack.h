@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "archive/byte_source.h"
 #include "archive/directory.h"
 #include "archive/id_map.h"
 #include "archive/root.h"
@@ -19,6 +20,8 @@ struct UnpackOptions {
   IdMap gid_map;
   /// 0 for no limit.
   uint64_t max_bytes = 0;
+  /// 0 for no limit.
+  uint64_t max_entries = 0;
 };
 
 struct UnpackResult {
@@ -30,5 +33,7 @@ struct UnpackResult {
 /// Reads a tar stream from `input` into the directory `path` of `root`. What an archive names is looked up by the
 /// kernel inside the root only; entries that point above `path` are refused.
 UnpackResult unpack(const Root& root, const std::string& path, int input, const UnpackOptions& options);
+/// The same from bytes that are not compressed (any more).
+UnpackResult unpack(const Root& root, const std::string& path, ByteSource& source, const UnpackOptions& options);
 
 }  // namespace gantry::archive

@@ -3,7 +3,10 @@
 
 #include <memory>
 
+#include "archive/background_thread.h"
+#include "archive/blob.h"
 #include "archive/changes.h"
+#include "archive/image_archive.h"
 #include "archive/pack.h"
 #include "archive/stat_path.h"
 #include "archive/unpack.h"
@@ -114,6 +117,9 @@ archive::UnpackOptions unpack_options_of(const Napi::Value& value) {
   if (object.Get("maxBytes").IsNumber()) {
     result.max_bytes = static_cast<uint64_t>(object.Get("maxBytes").As<Napi::Number>().Int64Value());
   }
+  if (object.Get("maxEntries").IsNumber()) {
+    result.max_entries = static_cast<uint64_t>(object.Get("maxEntries").As<Napi::Number>().Int64Value());
+  }
   return result;
 }
 
@@ -185,6 +191,13 @@ Napi::Value pack(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Object unpacked_to_javascript(Napi::Env env, const archive::UnpackResult& unpacked) {
+  auto result = Napi::Object::New(env);
+  result.Set("bytes", Napi::Number::New(env, static_cast<double>(unpacked.bytes)));
+  result.Set("entries", Napi::Number::New(env, static_cast<double>(unpacked.entries)));
+  return result;
+}
+
 Napi::Value unpack(const Napi::CallbackInfo& info) {
   auto input = std::make_shared<UniqueFd>(info[2].As<Napi::Number>().Int32Value());
   return guarded(info.Env(), [&] {
@@ -194,13 +207,104 @@ Napi::Value unpack(const Napi::CallbackInfo& info) {
       if (spec.kind != RootSpec::Kind::overlay) archive::unshare_file_system_context();
       return archive::unpack(hold(root, spec), path, owned.get(), options);
     };
-    return run_on_own_thread(info.Env(), std::move(work), [](Napi::Env env, const archive::UnpackResult& unpacked) {
-      auto result = Napi::Object::New(env);
-      result.Set("bytes", Napi::Number::New(env, static_cast<double>(unpacked.bytes)));
-      result.Set("entries", Napi::Number::New(env, static_cast<double>(unpacked.entries)));
-      return result;
-    });
+    return run_on_own_thread(info.Env(), std::move(work), unpacked_to_javascript);
   });
+}
+
+uint64_t size_of(const Napi::Object& object, const char* key) {
+  const Napi::Value value = object.Get(key);
+  return value.IsNumber() ? static_cast<uint64_t>(value.As<Napi::Number>().Int64Value()) : 0;
+}
+
+archive::BlobOptions blob_options_of(const Napi::Value& value) {
+  archive::BlobOptions result;
+  if (!value.IsObject()) return result;
+  const auto object = value.As<Napi::Object>();
+  result.layer_directory = text_of(object, "layerDirectory");
+  result.max_bytes = size_of(object, "maxBytes");
+  result.max_entries = size_of(object, "maxEntries");
+  result.uid_map = id_map_of(object, "uid");
+  result.gid_map = id_map_of(object, "gid");
+  return result;
+}
+
+Napi::Value blob_to_javascript(Napi::Env env, const archive::ReceivedBlob& blob) {
+  auto result = Napi::Object::New(env);
+  result.Set("digest", blob.digest);
+  result.Set("size", Napi::Number::New(env, static_cast<double>(blob.size)));
+  result.Set("compression", archive::name_of(blob.compression));
+  result.Set("diffId", blob.diff_id);
+  result.Set("start", Napi::Buffer<char>::Copy(env, blob.start.data(), blob.start.size()));
+  if (blob.layer_error) {
+    result.Set("layerError", to_javascript(env, *blob.layer_error).Value());
+  } else if (blob.layer) {
+    result.Set("layer", unpacked_to_javascript(env, *blob.layer));
+  }
+  return result;
+}
+
+Napi::Value receive_blob(const Napi::CallbackInfo& info) {
+  auto input = std::make_shared<UniqueFd>(info[0].As<Napi::Number>().Int32Value());
+  return guarded(info.Env(), [&] {
+    auto work = [input, path = info[1].As<Napi::String>().Utf8Value(), options = blob_options_of(info[2])] {
+      const UniqueFd owned = std::move(*input);
+      archive::enter_background();
+      archive::FdStream stream(owned.get());
+      return archive::receive_blob(stream, path, options);
+    };
+    return run_on_own_thread(info.Env(), std::move(work), blob_to_javascript);
+  });
+}
+
+/// What JavaScript holds of an archive that is being read. Calls under way hold it, too.
+using SharedArchive = std::shared_ptr<archive::ImageArchive>;
+
+SharedArchive archive_of(const Napi::Value& value) { return *value.As<Napi::External<SharedArchive>>().Data(); }
+
+Napi::Value open_image_archive(const Napi::CallbackInfo& info) {
+  UniqueFd input(info[0].As<Napi::Number>().Int32Value());
+  auto opened = std::make_unique<SharedArchive>(std::make_shared<archive::ImageArchive>(std::move(input)));
+  return Napi::External<SharedArchive>::New(info.Env(), opened.release(),
+                                            [](Napi::Env, SharedArchive* holder) { delete holder; });
+}
+
+void close_image_archive(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::External<SharedArchive>>().Data()->reset();
+}
+
+Napi::Value next_member(const Napi::CallbackInfo& info) {
+  auto work = [opened = archive_of(info[0])] {
+    archive::enter_background();
+    return opened->next();
+  };
+  return run_on_own_thread(info.Env(), std::move(work),
+                           [](Napi::Env env, const std::optional<archive::ArchiveMember>& member) -> Napi::Value {
+                             if (!member) return env.Undefined();
+                             auto result = Napi::Object::New(env);
+                             result.Set("name", member->name);
+                             result.Set("type", member->type);
+                             result.Set("link", member->link);
+                             result.Set("size", Napi::Number::New(env, static_cast<double>(member->size)));
+                             return result;
+                           });
+}
+
+Napi::Value read_member(const Napi::CallbackInfo& info) {
+  auto work = [opened = archive_of(info[0]), limit = info[1].As<Napi::Number>().Int64Value()] {
+    return opened->read(static_cast<uint64_t>(limit));
+  };
+  return run_on_own_thread(info.Env(), std::move(work), [](Napi::Env env, const std::string& content) {
+    return Napi::Buffer<char>::Copy(env, content.data(), content.size());
+  });
+}
+
+Napi::Value receive_member(const Napi::CallbackInfo& info) {
+  auto work = [opened = archive_of(info[0]), path = info[1].As<Napi::String>().Utf8Value(),
+               options = blob_options_of(info[2])] {
+    archive::enter_background();
+    return opened->receive(path, options);
+  };
+  return run_on_own_thread(info.Env(), std::move(work), blob_to_javascript);
 }
 
 Napi::Value changes(const Napi::CallbackInfo& info) {
@@ -241,6 +345,12 @@ void init_archive(Napi::Env env, Napi::Object exports) {
   exports.Set("readFile", Napi::Function::New(env, read_file, "readFile"));
   exports.Set("pack", Napi::Function::New(env, pack, "pack"));
   exports.Set("unpack", Napi::Function::New(env, unpack, "unpack"));
+  exports.Set("receiveBlob", Napi::Function::New(env, receive_blob, "receiveBlob"));
+  exports.Set("openImageArchive", Napi::Function::New(env, open_image_archive, "openImageArchive"));
+  exports.Set("closeImageArchive", Napi::Function::New(env, close_image_archive, "closeImageArchive"));
+  exports.Set("nextMember", Napi::Function::New(env, next_member, "nextMember"));
+  exports.Set("readMember", Napi::Function::New(env, read_member, "readMember"));
+  exports.Set("receiveMember", Napi::Function::New(env, receive_member, "receiveMember"));
   exports.Set("changes", Napi::Function::New(env, changes, "changes"));
   exports.Set("pipe", Napi::Function::New(env, open_pipe, "pipe"));
 }

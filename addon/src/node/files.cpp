@@ -1,5 +1,9 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "archive/placement.h"
 #include "archive/tree.h"
+#include "isolation/unique_fd.h"
 #include "node/async.h"
 #include "node/init.h"
 #include "node/own_thread.h"
@@ -34,11 +38,24 @@ Napi::Value spread_subdirectories_sync(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value sync_file_system(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  return run_on_own_thread(
+      info.Env(),
+      [path] {
+        const UniqueFd fd(check(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open " + path));
+        check(syncfs(fd.get()), "sync the file system of " + path);
+        return Done();
+      },
+      [](Napi::Env env, Done) { return env.Undefined(); });
+}
+
 }  // namespace
 
 void init_files(Napi::Env env, Napi::Object exports) {
   exports.Set("diskUsage", Napi::Function::New(env, disk_usage_async, "diskUsage"));
   exports.Set("spreadSubdirectories", Napi::Function::New(env, spread_subdirectories_sync, "spreadSubdirectories"));
+  exports.Set("syncFileSystem", Napi::Function::New(env, sync_file_system, "syncFileSystem"));
   exports.Set("removeTree", Napi::Function::New(env, remove_tree_async, "removeTree"));
 }
 

@@ -6,6 +6,16 @@ import { listRow } from './list.js';
 import { logRows } from './logs.js';
 import { memoryRows } from './memory.js';
 import { restartRow } from './restart.js';
+import { transferRows } from './transfer.js';
 
 /** In the order of measurement: memory first, before the other rows have warmed anything. */
-export const rows: readonly Row[] = [...memoryRows, ...lifeRows, execRow, ...logRows, archiveRow, listRow, restartRow];
+export const rows: readonly Row[] = [
+  ...memoryRows,
+  ...lifeRows,
+  execRow,
+  ...logRows,
+  archiveRow,
+  ...transferRows,
+  listRow,
+  restartRow,
+];

@@ -1,0 +1,253 @@
+import { execFile } from 'node:child_process';
+import { createReadStream, existsSync } from 'node:fs';
+import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { BenchRegistry } from '../bench-registry.js';
+import type { BenchEngine } from '../engine.js';
+import { PingProbe } from '../ping-probe.js';
+import { cpuTicks, descendants, proportionalSetSize } from '../processes.js';
+import type { Row } from '../row.js';
+import { percentile, timed } from '../statistics.js';
+
+const run = promisify(execFile);
+
+/** Where scripts/bench-image leaves the image. */
+const DIRECTORY = process.env['GANTRY_BENCH_IMAGE'] ?? '/var/tmp/gantry-bench';
+const ARCHIVE = `${DIRECTORY}/image.tar`;
+const NAME = 'gantry-bench:latest';
+const MEBIBYTE = 1024 * 1024;
+const MEMORY_INTERVAL_MS = 100;
+/**
+ * For a minute ext4 does not use an inode again that was deleted, and looks over all of them at each file it makes.
+ * Nobody removes an image and loads it again at once, so this is waited out rather than measured.
+ */
+const INODES_FREE_AFTER_MS = 65_000;
+
+let lastRemoval = 0;
+
+/** What one engine needed for one transfer, a number for each round. */
+interface Observed {
+  elapsed: number[];
+  /** Highest PSS of the daemon and all below it, in MiB. */
+  memory: number[];
+  /** p99 of `_ping`, in milliseconds. */
+  ping: number[];
+}
+
+/** Sends an image in or out of an engine, and watches the engine meanwhile. */
+abstract class Transfer {
+  readonly #observed = new Map<BenchEngine, Observed>();
+
+  /** @returns why it cannot be measured */
+  abstract unavailable(engine: BenchEngine): Promise<string | undefined> | string | undefined;
+  /** What has to be there, or must not be there, before the clock starts. */
+  abstract prepare(engine: BenchEngine): Promise<void>;
+  abstract transfer(engine: BenchEngine): Promise<void>;
+
+  async measure(engine: BenchEngine): Promise<number> {
+    await this.prepare(engine);
+    await settle(engine);
+    const pings = new PingProbe(engine.client.socketPath);
+    const memory = new MemoryProbe(engine);
+    const elapsed = await timed(() => this.transfer(engine)).finally(() => memory.stop());
+    const observed = this.#of(engine);
+    observed.elapsed.push(elapsed);
+    observed.memory.push(memory.peak);
+    observed.ping.push(percentile(await pings.stop(), 0.99));
+    return elapsed;
+  }
+
+  /** What was seen besides the time; measures once if nothing was yet. */
+  async observed(engine: BenchEngine, what: 'memory' | 'ping'): Promise<number[]> {
+    if (this.#of(engine).elapsed.length === 0) await this.measure(engine);
+    return this.#of(engine)[what];
+  }
+
+  async tearDown(engine: BenchEngine): Promise<void> {
+    await removeImage(engine, NAME);
+  }
+
+  #of(engine: BenchEngine): Observed {
+    let observed = this.#observed.get(engine);
+    if (!observed) this.#observed.set(engine, (observed = { elapsed: [], memory: [], ping: [] }));
+    return observed;
+  }
+}
+
+class Load extends Transfer {
+  unavailable(): string | undefined {
+    return existsSync(ARCHIVE) ? undefined : 'needs the image of scripts/bench-image';
+  }
+  prepare(engine: BenchEngine): Promise<void> {
+    return removeImage(engine, NAME);
+  }
+  transfer(engine: BenchEngine): Promise<void> {
+    return loadArchive(engine);
+  }
+}
+
+class Save extends Transfer {
+  unavailable(): string | undefined {
+    return existsSync(ARCHIVE) ? undefined : 'needs the image of scripts/bench-image';
+  }
+  async prepare(engine: BenchEngine): Promise<void> {
+    const { status } = await engine.client.send('GET', `/images/${NAME}/json`);
+    if (status !== 200) await loadArchive(engine);
+  }
+  async transfer(engine: BenchEngine): Promise<void> {
+    const bytes = await saveToNowhere(engine, NAME);
+    if (bytes < 100 * MEBIBYTE) throw new Error(`${engine.name}: saved only ${bytes} bytes`);
+  }
+}
+
+class Pull extends Transfer {
+  #registry: Promise<BenchRegistry> | undefined;
+
+  async unavailable(engine: BenchEngine): Promise<string | undefined> {
+    if (!existsSync(`${DIRECTORY}/oci`)) return 'needs the image of scripts/bench-image';
+    if (!BenchRegistry.isInstalled()) return 'needs docker-registry and skopeo';
+    // Nothing listens there: an engine that can pull fails to connect.
+    const { body } = await engine.client.send('POST', '/images/create?fromImage=127.0.0.1:9/none&tag=none');
+    return body.toString().includes('not supported') ? 'this engine does not pull' : undefined;
+  }
+  async prepare(engine: BenchEngine): Promise<void> {
+    await removeImage(engine, NAME);
+    await removeImage(engine, (await this.#image()).name);
+  }
+  async transfer(engine: BenchEngine): Promise<void> {
+    const { host, name } = await this.#image();
+    const { status, body } = await engine.client.send(
+      'POST',
+      `/images/create?fromImage=${encodeURIComponent(`${host}/${name.split('/')[1]?.split(':')[0]}`)}&tag=latest`,
+    );
+    const failure = body
+      .toString()
+      .split('\n')
+      .find((line) => line.includes('"error"'));
+    if (status !== 200 || failure) throw new Error(`${engine.name}: pull: ${failure ?? body.toString()}`);
+  }
+  override async tearDown(engine: BenchEngine): Promise<void> {
+    await removeImage(engine, (await this.#image()).name);
+  }
+
+  async #image(): Promise<{ host: string; name: string }> {
+    this.#registry ??= BenchRegistry.start(DIRECTORY);
+    const { host } = await this.#registry;
+    return { host, name: `${host}/${NAME}` };
+  }
+}
+
+/** The highest proportional set size of an engine while something runs; 0 where its pidfile is not known. */
+class MemoryProbe {
+  peak = 0;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(engine: BenchEngine) {
+    const pid = engine.daemonPid();
+    const pids = pid === undefined ? [] : descendants(pid);
+    this.#timer = setInterval(() => {
+      this.peak = Math.max(this.peak, proportionalSetSize(pids) / MEBIBYTE);
+    }, MEMORY_INTERVAL_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** Waits until the engine has done what it does in the background, and until the disk has everything. */
+async function settle(engine: BenchEngine): Promise<void> {
+  const pid = engine.daemonPid();
+  if (pid === undefined) await sleep(3000);
+  else {
+    for (let before = -1, now = cpuTicks(descendants(pid)); now - before > 2;) {
+      before = now;
+      await sleep(300);
+      now = cpuTicks(descendants(pid));
+    }
+  }
+  await run('sync');
+  await sleep(Math.max(0, lastRemoval + INODES_FREE_AFTER_MS - Date.now()));
+}
+
+async function removeImage(engine: BenchEngine, name: string): Promise<void> {
+  const { status, body } = await engine.client.send('DELETE', `/images/${name}?force=1`);
+  if (status === 200) lastRemoval = Date.now();
+  if (status !== 200 && status !== 404) throw new Error(`${engine.name}: DELETE ${name}: ${body.toString()}`);
+}
+
+function loadArchive(engine: BenchEngine): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const headers = { Host: 'docker', 'Content-Type': 'application/x-tar' };
+    const { socketPath } = engine.client;
+    const outgoing = request({ socketPath, method: 'POST', path: '/images/load?quiet=1', headers }, (incoming) => {
+      let text = '';
+      incoming.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      incoming.on('end', () => {
+        if (text.includes('Loaded image')) resolve();
+        else reject(new Error(`${engine.name}: load answered ${text}`));
+      });
+    });
+    outgoing.on('error', reject);
+    createReadStream(ARCHIVE, { highWaterMark: MEBIBYTE }).on('error', reject).pipe(outgoing);
+  });
+}
+
+/** @returns how many bytes came */
+function saveToNowhere(engine: BenchEngine, name: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const options = { socketPath: engine.client.socketPath, path: `/images/${name}/get`, headers: { Host: 'docker' } };
+    const outgoing = request(options, (incoming) => {
+      let bytes = 0;
+      incoming.on('data', (chunk: Buffer) => (bytes += chunk.length));
+      incoming.on('error', reject);
+      incoming.on('end', () => resolve(bytes));
+    });
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+/** @param last whether the image is not needed any more */
+function rowsOf(key: string, title: string, transfer: Transfer, last: boolean): Row[] {
+  const common = { unavailable: (engine: BenchEngine) => transfer.unavailable(engine) };
+  return [
+    {
+      ...common,
+      key,
+      title,
+      unit: 'ms',
+      statistics: ['p50', 'min', 'max'],
+      maxRounds: 3,
+      block: async (engine) => [await transfer.measure(engine)],
+    },
+    {
+      ...common,
+      key: `${key}-ping`,
+      title: `${title}: _ping meanwhile, p99`,
+      unit: 'ms',
+      statistics: ['p50', 'max'],
+      maxRounds: 1,
+      block: (engine) => transfer.observed(engine, 'ping'),
+    },
+    {
+      ...common,
+      key: `${key}-memory`,
+      title: `${title}: peak PSS of the engine`,
+      unit: 'MiB',
+      statistics: ['max'],
+      maxRounds: 1,
+      unavailable: (engine) => (engine.daemonPid() === undefined ? 'needs --pidfile' : transfer.unavailable(engine)),
+      block: (engine) => transfer.observed(engine, 'memory'),
+      ...(last ? { tearDown: (engine: BenchEngine) => transfer.tearDown(engine) } : {}),
+    },
+  ];
+}
+
+/** An image of 7 layers, about 1.1 GB, in and out. */
+export const transferRows: Row[] = [
+  ...rowsOf('load', 'load of a 1.1 GB image', new Load(), false),
+  ...rowsOf('save', 'save of it', new Save(), true),
+  ...rowsOf('pull', 'pull of it from a registry on loopback', new Pull(), true),
+];
