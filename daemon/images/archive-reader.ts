@@ -123,7 +123,7 @@ async function takeEntry(entry: Entry, content: ArchiveContent, staging: Staging
     throw invalid(`invalid archive: the content of ${path} has digest ${blob.digest}`);
   }
   content.blobs.set(path, blob.digest);
-  if (looksLikeLayer(blob.start, blob.compression)) staging.unpackEarly(blob);
+  if (looksLikeLayer(blob.start, blob.compression)) void staging.unpackEarly(blob);
 }
 
 const looksLikeLayer = (start: Uint8Array, compression: string): boolean =>

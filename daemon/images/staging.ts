@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GantryError, invalid } from '../errors.js';
@@ -49,6 +49,13 @@ export class Staging {
   /** Takes a blob in. A second one with the same content is dropped. */
   async receive(source: AsyncIterable<Uint8Array>): Promise<BlobFile> {
     return this.#keep(await writeBlobFile(this.newPath(), source));
+  }
+
+  /** Shares a blob that another operation has brought in and not yet published. */
+  adopt(blob: BlobFile): BlobFile {
+    const path = this.newPath();
+    linkSync(blob.path, path);
+    return this.#keep({ ...blob, path });
   }
 
   /** Takes in a small document that was made here. */
@@ -124,10 +131,12 @@ export class Staging {
     return result;
   }
 
-  /** Starts to unpack a layer before it is known which image it belongs to. */
-  unpackEarly(blob: BlobFile): void {
-    if (!this.#unpacking.has(blob.digest)) this.#unpacking.set(blob.digest, this.unpack(blob));
-    this.#unpacking.get(blob.digest)?.catch(() => undefined);
+  /** Starts to unpack a layer before it is known which image it belongs to. Nobody has to wait for the result. */
+  unpackEarly(blob: AvailableBlob): Promise<StagedLayer> {
+    const unpacking = this.#unpacking.get(blob.digest) ?? this.unpack(blob);
+    this.#unpacking.set(blob.digest, unpacking);
+    unpacking.catch(() => undefined);
+    return unpacking;
   }
 
   /** The early result, once: the same layer on other ground needs a directory of its own. */
