@@ -82,6 +82,13 @@ export class ImageServer {
     rmSync(this.root, { recursive: true });
   }
 
+  /** Removes every image. */
+  removeAll(): void {
+    for (const { id } of this.images.store.visibleImages()) {
+      if (this.images.lookup.get(id)) this.images.removal.remove(id, { force: true, noprune: false });
+    }
+  }
+
   /** Everything in the store, by directory: what an operation that failed must leave as it was. */
   async files(): Promise<Record<string, string[]>> {
     await this.images.content.settled();

@@ -32,9 +32,10 @@ export function isBrokenConnection(error: unknown): boolean {
 
 /** Several addresses were tried, or a library has wrapped what happened. */
 function rootCause(error: unknown): NetworkError {
-  if (error instanceof AggregateError && error.errors.length > 0) return rootCause(error.errors.at(-1));
-  const { cause, code } = error as NetworkError;
-  return cause instanceof Error && code !== 'ERR_TLS_CERT_ALTNAME_INVALID' ? rootCause(cause) : (error as NetworkError);
+  const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+  const inner = Array.isArray(errors) && errors.length > 0 ? (errors.at(-1) as unknown) : cause;
+  const isError = typeof inner === 'object' && inner !== null && 'message' in inner;
+  return isError ? rootCause(inner) : (error as NetworkError);
 }
 
 function describe(error: NetworkError, url: URL): string {
@@ -67,7 +68,7 @@ function describe(error: NetworkError, url: URL): string {
     case 'CERT_NOT_YET_VALID':
       return 'tls: failed to verify certificate: x509: certificate has expired or is not yet valid';
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `tls: failed to verify certificate: x509: ${error.reason ?? message}`;
+      return `tls: failed to verify certificate: x509: ${nameMismatch(error.reason ?? message, url)}`;
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
     case 'EPROTO':
@@ -77,6 +78,12 @@ function describe(error: NetworkError, url: URL): string {
     default:
       return message || code || 'unknown failure';
   }
+}
+
+/** Node.js says: "Host: b. is not in the cert's altnames: DNS:a" */
+function nameMismatch(reason: string, url: URL): string {
+  const names = [...reason.matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map((match) => match[1]);
+  return names.length > 0 ? `certificate is valid for ${names.join(', ')}, not ${url.hostname}` : reason;
 }
 
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
