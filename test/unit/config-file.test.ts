@@ -36,6 +36,10 @@ describe('daemon.json', () => {
       'nftables-table': 'mine',
       'no-new-privileges': true,
       mtu: 1400,
+      'registry-mirrors': ['https://mirror.example'],
+      'max-concurrent-uploads': 2,
+      'no-proxy': 'own.example',
+      proxies: { 'https-proxy': 'http://proxy:3128', 'no-proxy': 'other.example' },
     });
     expect(config).toMatchObject({
       hosts: ['unix:///a.sock', 'tcp://127.0.0.1'],
@@ -49,6 +53,10 @@ describe('daemon.json', () => {
       nftablesTable: 'mine',
       noNewPrivileges: true,
       mtu: 1400,
+      registryMirrors: ['https://mirror.example/'],
+      maxConcurrentUploads: 2,
+      httpsProxy: 'http://proxy:3128/',
+      noProxy: 'own.example',
     });
   });
 

@@ -162,6 +162,8 @@ export class ImageReception {
     this.tags.assignDigest(repository, digest, id);
     for (const [position, { digest: blob, size, mediaType }] of image.parsed.layers.entries()) {
       const diffId = diffIdsOf(document)[position] ?? '';
+      // Of an image that was there already the manifest is only what the registry says: what was not seen is not believed.
+      if (store.blob(blob)?.diff_id !== diffId) continue;
       this.sources.record({ digest: blob, repository, diff_id: diffId, size, media_type: mediaType });
     }
     return before !== id;

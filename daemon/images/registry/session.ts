@@ -128,7 +128,8 @@ export class RepositorySession {
     try {
       return await this.authorization.header([`repository:${this.path}:${this.actions}`, ...others], signal);
     } catch (error) {
-      if (error instanceof GantryError && error.message === 'no basic auth credentials') {
+      // Docker's users know these words, with the request for a pull and without it for a push.
+      if (error instanceof GantryError && error.message === 'no basic auth credentials' && this.actions === 'pull') {
         const verb = request.method.slice(0, 1) + request.method.slice(1).toLowerCase();
         throw new GantryError(error.kind, `${verb} "${url.href}": ${error.message}`);
       }
