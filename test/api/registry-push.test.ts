@@ -1,11 +1,19 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { DockerRegistry } from '../support/docker-registry.js';
 import { run, skopeo } from '../support/external-command.js';
 import { bulkyLayer, FakeRegistry, refuse } from '../support/fake-registry.js';
-import { dockerArchive, ImageServer, layerOf, ociLayout, sha256, type ImageParts } from '../support/image-server.js';
+import {
+  configOf,
+  dockerArchive,
+  ImageServer,
+  layerOf,
+  ociLayout,
+  sha256,
+  type ImageParts,
+} from '../support/image-server.js';
 import { failure, statuses, transfer, type TransferOptions } from '../support/transfers.js';
 
 let server: ImageServer;
@@ -30,17 +38,14 @@ afterEach(() => {
   server.events.length = 0;
 });
 
-const load = async (archive: Buffer) =>
-  transferBody(
-    archive,
-    await server.http.request
-      .post('/v1.51/images/load')
-      .set('Content-Type', 'application/x-tar')
-      .buffer(true)
-      .parse(ignore)
-      .send(archive),
-  );
-const transferBody = (_archive: Buffer, { status }: { status: number }): void => expect(status).toBe(200);
+const load = (archive: Buffer) =>
+  server.http.request
+    .post('/v1.51/images/load')
+    .set('Content-Type', 'application/x-tar')
+    .buffer(true)
+    .parse(ignore)
+    .send(archive)
+    .expect(200);
 const ignore = (response: unknown, done: (error: null, body: string) => void): void => {
   (response as NodeJS.ReadableStream).on('end', () => done(null, '')).resume();
 };
@@ -104,7 +109,6 @@ test('an image that was made here is pushed compressed, and skopeo and umoci can
 test('an image that was pulled goes as it came, byte by byte', async () => {
   const blobs = [gzipSync(parts.layers[0] ?? '', { level: 1 }), parts.layers[1] ?? Buffer.alloc(0)];
   const layout = join(directory, 'original');
-  const { mkdirSync, writeFileSync } = await import('node:fs');
   mkdirSync(layout);
   writeFileSync(
     join(directory, 'original.tar'),
@@ -179,12 +183,20 @@ test('an upload that breaks off goes on where the registry says that it stopped'
   await load(await ociLayout(config, { 'io.containerd.image.name': `${fake.host}/some/image:1` }));
   fake.overrides.set('manifests/1', (_request, response) => void response.writeHead(201).end());
   // The configuration is there already: only the layer is of interest.
-  fake.addBlob((await import('../support/image-server.js')).configOf(config));
+  fake.addBlob(configOf(config));
   const pushed = await push('some/image', '?tag=1', {}, fake.host);
   expect(statuses(pushed).at(-1)).toMatch(/^aux/);
   expect(ranges).toHaveLength(2);
   expect(ranges[1]).toMatch(/^\d{6,7}-\d{7}$/);
   expect(finished.equals(layer)).toBe(true);
+
+  // What is compressed while it is sent is compressed again.
+  ranges.length = received.length = 0;
+  const plain = { layers: parts.layers.slice(0, 1), config: { Cmd: ['plain'] } };
+  await load(await dockerArchive(plain, [`${fake.host}/some/plain:1`]));
+  fake.addBlob(configOf(plain));
+  expect(statuses(await push('some/plain', '?tag=1', {}, fake.host)).at(-1)).toMatch(/^aux/);
+  expect(ranges).toEqual([undefined, undefined]);
 
   fake.overrides.set('blobs/uploads/', (_request, response) =>
     refuse(response, 403, 'DENIED', 'requested access to the resource is denied'),

@@ -13,6 +13,13 @@ export interface UploadedBlob {
   size: number;
 }
 
+/** A blob that is made while it is sent. */
+export interface StreamedBlob {
+  content: Readable;
+  /** Known when `content` has ended. */
+  result: () => UploadedBlob;
+}
+
 export interface StoredBlob extends UploadedBlob {
   /** A file with the blob's content. */
   path: string;
@@ -41,15 +48,19 @@ export async function mountBlob(
   signal: AbortSignal,
 ): Promise<URL | undefined> {
   const query = new URLSearchParams({ mount: digest, from }).toString();
-  const request = { method: 'POST', target: `blobs/uploads/?${query}`, alsoPulls: [from], accept: [201, 202] } as const;
-  const answer = await session.send(request, signal);
+  const target = `blobs/uploads/?${query}`;
+  const answer = await session.send(
+    { method: 'POST', target, alsoPulls: [from], accept: [201, 202], repeatable: true },
+    signal,
+  );
   await drop(answer);
   return answer.status === 201 ? undefined : session.location(answer);
 }
 
 /** Begins an upload. */
 export async function beginUpload(session: RepositorySession, signal: AbortSignal): Promise<URL> {
-  const answer = await session.send({ method: 'POST', target: 'blobs/uploads/', accept: [202] }, signal);
+  const request = { method: 'POST', target: 'blobs/uploads/', accept: [202], repeatable: true } as const;
+  const answer = await session.send(request, signal);
   await drop(answer);
   return session.location(answer);
 }
@@ -93,22 +104,46 @@ export async function uploadBlob(
 }
 
 /**
- * Uploads what is made while it is sent, so that neither its digest nor its size are known before.
- *
- * @param result known when `content` has ended
+ * Uploads what is made while it is sent, so that neither its digest nor its size are known before. When it breaks off it is
+ * made and sent again.
  */
 export async function uploadStream(
   session: RepositorySession,
   location: URL,
-  content: Readable,
-  result: () => UploadedBlob,
+  make: () => StreamedBlob,
   signal: AbortSignal,
 ): Promise<UploadedBlob> {
+  let next = location;
+  for (let failures = 0; ;) {
+    try {
+      return await sendStream(session, next, make, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isBrokenConnection(error) || ++failures >= session.attempts) throw error;
+      await delay(session.timings.backOff(failures), undefined, { signal });
+      next = await beginUpload(session, signal);
+    }
+  }
+}
+
+async function sendStream(
+  session: RepositorySession,
+  location: URL,
+  make: () => StreamedBlob,
+  signal: AbortSignal,
+): Promise<UploadedBlob> {
+  let made = make();
+  let isUsed = false;
+  const body = (): Readable => {
+    // The session may have to send it again, and a stream can be read only once.
+    if (isUsed) made = make();
+    isUsed = true;
+    return made.content;
+  };
   const headers = { 'content-type': octets };
-  const request = { method: 'PATCH', target: location, headers, body: () => content, accept: [202, 204] } as const;
-  const answer = await session.send(request, signal);
+  const answer = await session.send({ method: 'PATCH', target: location, headers, body, accept: [202, 204] }, signal);
   await drop(answer);
-  const blob = result();
+  const blob = made.result();
   await finishUpload(session, session.location(answer), blob.digest, signal);
   return blob;
 }

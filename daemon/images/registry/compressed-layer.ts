@@ -2,20 +2,14 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import type { UploadedBlob } from './blob-upload.js';
-
-export interface CompressedLayer {
-  content: Readable;
-  /** Known when `content` has ended. */
-  result: () => UploadedBlob;
-}
+import type { StreamedBlob } from './blob-upload.js';
 
 /**
  * A layer that is stored uncompressed, in the form in which it goes to registries. Equal layers give equal bytes.
  *
  * @param onProgress told how much of the uncompressed layer has been read
  */
-export function compressLayer(path: string, onProgress: (read: number) => void): CompressedLayer {
+export function compressLayer(path: string, onProgress: (read: number) => void): StreamedBlob {
   const hash = createHash('sha256');
   let [read, size] = [0, 0];
   const source = createReadStream(path, { highWaterMark: 256 * 1024 });

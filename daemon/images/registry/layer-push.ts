@@ -147,8 +147,7 @@ export class LayerPush {
       await uploadBlob(session, location, blob, signal, onProgress);
       return descriptor;
     }
-    const { content, result } = compressLayer(path, onProgress);
-    const { digest, size } = await uploadStream(session, location, content, result, signal);
+    const { digest, size } = await uploadStream(session, location, () => compressLayer(path, onProgress), signal);
     return { mediaType: mediaTypes.layer.gzip, digest, size };
   }
 }

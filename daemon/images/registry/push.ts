@@ -162,7 +162,7 @@ async function putManifest(
   const target = `manifests/${tag}`;
   const headers = { 'content-type': mediaType };
   const answer = await session.send(
-    { method: 'PUT', target, headers, body: () => content, accept: [200, 201, 202] },
+    { method: 'PUT', target, headers, body: () => content, accept: [200, 201, 202], repeatable: true },
     signal,
   );
   await drop(answer);

@@ -17,6 +17,8 @@ export interface SessionRequest {
   alsoPulls?: readonly string[];
   /** The caller itself goes on after a broken connection. */
   resumes?: boolean;
+  /** Does no harm when it is done twice; what only reads never does. */
+  repeatable?: boolean;
   /** Statuses that are an answer rather than an error. */
   accept: readonly number[];
 }
@@ -52,14 +54,14 @@ export class RepositorySession {
   }
 
   /**
-   * Sends a request with authorization. What is only read is tried again when the registry fails for a moment.
+   * Sends a request with authorization. What can be repeated is tried again when the registry fails for a moment.
    *
    * @throws GantryError, RegistryError
    */
   async send(request: SessionRequest, signal = this.signal): Promise<Incoming> {
-    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const isRepeatable = request.repeatable ?? isRead(request.method);
     for (let failures = 1; ; failures++) {
-      const mayTryAgain = isRead && failures < this.attempts;
+      const mayTryAgain = isRepeatable && failures < this.attempts;
       const answer = await this.#sendAuthorized(request, signal).catch((error: unknown) => {
         if (mayTryAgain && !request.resumes && isBrokenConnection(error)) return undefined;
         throw error;
@@ -97,6 +99,9 @@ export class RepositorySession {
 
   async #sendAuthorized(request: SessionRequest, signal: AbortSignal): Promise<Incoming> {
     const url = this.url(request.target);
+    if (this.origin.startsWith('https:') && !(await this.transport.connections.allowsPlain(url))) {
+      throw new GantryError('remote', `${this.origin} asks for an upload to ${url.origin}, which has no TLS`);
+    }
     const answer = await this.#sendOnce(request, url, signal);
     if (answer.status !== 401 || url.origin !== this.origin) return answer;
     const challenges = parseChallenges(answer.headers['www-authenticate']);
@@ -145,6 +150,8 @@ export class RepositorySession {
     return status === 429 ? undefined : this.timings.backOff(failures);
   }
 }
+
+const isRead = (method: Method): boolean => method === 'GET' || method === 'HEAD';
 
 /** Milliseconds, from seconds or a date. */
 export function retryAfter(value: string | string[] | undefined): number | undefined {

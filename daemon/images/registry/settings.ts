@@ -6,6 +6,8 @@ export interface Timings {
   connect: number;
   /** For an answer to begin, and between two pieces of it: after that a transfer counts as broken. */
   silence: number;
+  /** For an answer to what was uploaded: a registry may have to move it from one place to another first. */
+  storing: number;
   /** How long to wait before trying again after `failures` of them. */
   backOff: (failures: number) => number;
   /** The longest `Retry-After` that is obeyed; a registry that asks for more has failed. */
@@ -29,6 +31,7 @@ export interface RegistrySettings {
 export const defaultTimings: Timings = {
   connect: 30_000,
   silence: 60_000,
+  storing: 600_000,
   // 1, 2, 4, 8 seconds and so on, so that a registry that restarts is found again but not besieged.
   backOff: (failures) => Math.min(1000 * 2 ** (failures - 1), 30_000),
   longestRetryAfter: 60_000,

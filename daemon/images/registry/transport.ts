@@ -65,6 +65,7 @@ export class Transport {
         method,
         headers: { 'user-agent': this.userAgent, ...headers },
         signal,
+        headersTimeout: this.#patience(method),
         ...(body ? { body: body() } : {}),
       });
       return { method, url, status: response.statusCode, headers: response.headers, body: response.body };
@@ -72,6 +73,11 @@ export class Transport {
       signal.throwIfAborted();
       throw asNetworkError(method, url, error);
     }
+  }
+
+  #patience(method: Method): number {
+    const { silence, storing } = this.connections.timings;
+    return method === 'GET' || method === 'HEAD' ? silence : storing;
   }
 
   async #redirection(outgoing: Outgoing, from: URL, location: string): Promise<URL> {
