@@ -36,7 +36,9 @@ export class DockerRegistry {
     const path = join(this.directory, 'config.yml');
     // JSON is YAML.
     writeFileSync(path, JSON.stringify(this.#configuration()));
-    this.#child = spawn('docker-registry', ['serve', path], { stdio: ['ignore', 'pipe', 'pipe'] });
+    // It ends with the test, even with one that fails before it can stop it.
+    const command = ['--pdeathsig', 'KILL', 'docker-registry', 'serve', path];
+    this.#child = spawn('setpriv', command, { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on('data', (chunk: Buffer) => (this.#output = (this.#output + chunk.toString()).slice(-4000)));
     }
