@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from './config/options.js';
 import { BUILT_IN_RUNTIME } from './config/value-syntax.js';
@@ -24,16 +24,21 @@ import { timestamp } from './containers/timestamp.js';
 import { Updates } from './containers/update.js';
 import { Events } from './events/events.js';
 import { Images } from './images/images.js';
+import { hostPlatform } from './images/platform.js';
+import { Registries } from './images/registry/registries.js';
+import { defaultTimings, registrySettings } from './images/registry/settings.js';
 import { Networks } from './networks/networks.js';
 import type { Addon } from './runtime/addon.js';
 import type { IdMapping } from './userns/id-mapping.js';
 import { Shims } from './runtime/shims.js';
+import { BlobSourceStore } from './store/blob-sources.js';
 import { ContainerStore } from './store/containers.js';
 import type { Database } from './store/database.js';
 import { EventStore } from './store/events.js';
 import { ImageStore } from './store/images.js';
 import { NetworkStore } from './store/networks.js';
 import { VolumeStore } from './store/volumes.js';
+import { engineVersion } from './version.js';
 import { Volumes } from './volumes/volumes.js';
 
 /** The nouns, wired together. */
@@ -42,6 +47,7 @@ export interface Engine {
   containers: Containers;
   images: Images;
   networks: Networks;
+  registries: Registries;
   volumes: Volumes;
   events: Events;
   reconciliation: Reconciliation;
@@ -106,6 +112,12 @@ export function createEngine(
       maxBytes: config.maxLayerSize,
       maxEntries: MAX_LAYER_ENTRIES,
     },
+  );
+  const registries = new Registries(
+    { ...images, sources: new BlobSourceStore(database) },
+    () => registrySettings(config, certificateDirectories(config)),
+    defaultTimings,
+    `gantry/${engineVersion} os/linux arch/${hostPlatform.architecture}`,
   );
   const networks = new Networks(addon, new NetworkStore(database), {
     bridge: config.bridge,
@@ -211,7 +223,7 @@ export function createEngine(
     config.cgroupParent,
     logger,
   );
-  return { config, containers, images, networks, volumes, events, reconciliation };
+  return { config, containers, images, networks, registries, volumes, events, reconciliation };
 }
 
 /** Brings the world and SQLite together, then starts what restart policies ask for. */
@@ -225,7 +237,13 @@ export async function startEngine(engine: Engine, logger: FastifyBaseLogger): Pr
   if (lost.length > 0) {
     logger.warn({ images: lost }, 'images whose content was lost are gone: pull or load them again');
   }
+  engine.registries.collectGarbage();
   await engine.volumes.collectGarbage();
+}
+
+/** Beside our own configuration; else dockerd's, so that what works there works here. */
+function certificateDirectories({ configFile }: Config): string[] {
+  return [join(dirname(configFile), 'certs.d'), '/etc/docker/certs.d'];
 }
 
 function defaultSeccompProfile({ seccompProfile }: Config): string {

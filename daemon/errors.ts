@@ -6,8 +6,10 @@ export type ErrorKind =
   | 'not-found' // 404
   | 'conflict' // 409
   | 'not-modified' // 304
+  | 'too-many-requests' // 429
   | 'unavailable' // 503
   | 'unsupported' // 501
+  | 'remote' // 500: another machine or the network failed us, which is no defect of ours
   | 'internal'; // 500
 
 /** An error whose message is meant for the user: it names the thing and what to do. */

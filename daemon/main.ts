@@ -52,6 +52,7 @@ async function run(): Promise<void> {
   const stop = async (signal: string): Promise<void> => {
     logger.info({ signal }, 'stopping; containers run on');
     await server.close();
+    await engine.registries.close();
     database.close();
     lock.close();
     if (dynamicModifications >= 0) addon.closeDescriptor(dynamicModifications);

@@ -52,6 +52,9 @@ function merge(flags: GivenValues, file: GivenValues): Config {
 function complete(config: Config): Config {
   if (config.hosts.length === 0) config.hosts = [...options.hosts.default];
   config.tls ||= config.tlsVerify;
+  config.httpProxy ||= config.proxies['http-proxy'] ?? '';
+  config.httpsProxy ||= config.proxies['https-proxy'] ?? '';
+  config.noProxy ||= config.proxies['no-proxy'] ?? '';
   if (config.debug) config.logLevel = 'debug';
   if (config.nftablesTable === '') config.nftablesTable = tableOf(config.bridge);
   return config;

@@ -426,6 +426,83 @@ export const options = {
     default: [],
     help: 'Search domain of containers; may be repeated',
   }),
+  // --- registries
+  registryMirrors: option({
+    flag: 'registry-mirror',
+    key: 'registry-mirrors',
+    kind: list('URL', syntax.registryMirror),
+    default: [],
+    help: 'Mirror of Docker Hub to pull from first, http(s)://host[:port]; may be repeated',
+    reloadable: true,
+  }),
+  insecureRegistries: option({
+    flag: 'insecure-registry',
+    key: 'insecure-registries',
+    kind: list('registry', syntax.insecureRegistry),
+    default: [],
+    help: 'Registry, host[:port] or CIDR, used without a valid certificate or over HTTP; may be repeated',
+    reloadable: true,
+  }),
+  maxConcurrentDownloads: option({
+    flag: 'max-concurrent-downloads',
+    key: 'max-concurrent-downloads',
+    kind: integer(1, 1000),
+    default: 3,
+    help: 'Layers downloaded at once',
+    reloadable: true,
+  }),
+  maxConcurrentUploads: option({
+    flag: 'max-concurrent-uploads',
+    key: 'max-concurrent-uploads',
+    kind: integer(1, 1000),
+    default: 5,
+    help: 'Layers uploaded at once',
+    reloadable: true,
+  }),
+  maxDownloadAttempts: option({
+    flag: 'max-download-attempts',
+    key: 'max-download-attempts',
+    kind: integer(1, 1000),
+    default: 5,
+    help: 'Attempts for each layer before a pull fails',
+    reloadable: true,
+  }),
+  httpProxy: option({
+    flag: 'http-proxy',
+    key: 'http-proxy',
+    kind: text('URL', syntax.proxyUrl),
+    default: '',
+    derived: '$HTTP_PROXY',
+    help: 'Proxy for plain HTTP to registries',
+  }),
+  httpsProxy: option({
+    flag: 'https-proxy',
+    key: 'https-proxy',
+    kind: text('URL', syntax.proxyUrl),
+    default: '',
+    derived: '$HTTPS_PROXY',
+    help: 'Proxy for HTTPS to registries',
+  }),
+  noProxy: option({
+    flag: 'no-proxy',
+    key: 'no-proxy',
+    kind: text('hosts'),
+    default: '',
+    derived: '$NO_PROXY',
+    help: 'Hosts, domains and CIDRs that are reached without a proxy, separated by commas',
+  }),
+  proxies: option({
+    key: 'proxies',
+    kind: map<string>('proxy', {
+      fromFlag: () => {
+        throw new Error('only daemon.json has this');
+      },
+      fromFile: syntax.proxyEntry,
+      show: (value) => value,
+    }),
+    default: {},
+    help: 'The three above under one key, as dockerd has them: http-proxy, https-proxy, no-proxy',
+  }),
 };
 
 export type OptionName = keyof typeof options;

@@ -6,13 +6,12 @@ interface Refusal {
 }
 
 const containerd = { reason: 'Gantry runs containers itself and uses no containerd' };
-const registry = { reason: 'this version of Gantry does not talk to registries' };
 const ipv6 = { reason: 'the default network of Gantry is IPv4 only' };
 const swarm = { reason: 'Gantry has no swarm mode' };
 
 const refusals: Record<string, Refusal> = {
   'allow-direct-routing': { reason: 'not supported' },
-  'allow-nondistributable-artifacts': registry,
+  'allow-nondistributable-artifacts': { reason: 'layers that may not be distributed are for Windows images only' },
   'authorization-plugin': { key: 'authorization-plugins', reason: 'Gantry has no plugins' },
   bip6: ipv6,
   'cdi-spec-dir': { key: 'cdi-spec-dirs', reason: 'CDI devices are not supported' },
@@ -31,31 +30,22 @@ const refusals: Record<string, Refusal> = {
   'fixed-cidr': { reason: 'containers get addresses from the whole subnet of the default bridge; use --bip' },
   'fixed-cidr-v6': ipv6,
   'host-gateway-ip': { key: 'host-gateway-ips', reason: 'host-gateway is always the address of the default bridge' },
-  'http-proxy': registry,
-  'https-proxy': registry,
-  'no-proxy': registry,
   icc: { reason: 'containers of the default network always reach each other' },
-  'insecure-registry': { key: 'insecure-registries', ...registry },
   ip: { reason: 'ports are published on all addresses unless the container names one' },
   'ip-forward-no-drop': { reason: 'Gantry never changes the policy of the FORWARD chain' },
   ip6tables: ipv6,
   ipv6,
-  'max-concurrent-downloads': registry,
-  'max-concurrent-uploads': registry,
-  'max-download-attempts': registry,
   'metrics-addr': { reason: 'Gantry has no metrics endpoint' },
   'network-control-plane-mtu': swarm,
   'node-generic-resource': { key: 'node-generic-resources', ...swarm },
   'oom-score-adjust': { reason: 'set OOMScoreAdjust= in the systemd unit' },
   'raw-logs': { reason: 'use --log-format json' },
-  'registry-mirror': { key: 'registry-mirrors', ...registry },
   rootless: { reason: 'Gantry runs as root' },
   'selinux-enabled': { reason: 'SELinux labels are not supported' },
   'storage-opt': { key: 'storage-opts', reason: 'overlayfs has no options here' },
   'swarm-default-advertise-addr': swarm,
   'userland-proxy-path': { reason: 'Gantry publishes ports without a proxy process' },
   builder: { reason: 'the garbage collection of the build cache cannot be configured' },
-  proxies: registry,
 };
 
 /** Why a flag of dockerd is refused; undefined if dockerd has no such flag either. */

@@ -149,3 +149,54 @@ export function executionOption(value: string): string {
     throw new Error(`${value} is not supported: Gantry manages cgroups itself (cgroupfs)`);
   throw new Error(`unknown exec-opt '${value}', only native.cgroupdriver=cgroupfs is supported`);
 }
+
+/** A mirror is a whole registry: there is no place for a path, and credentials belong into `docker login`. */
+export function registryMirror(value: string): string {
+  const url = parseUrl(value.trim(), `invalid mirror: ${JSON.stringify(value)}`);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw new Error(`invalid mirror: unsupported scheme "${url.protocol.slice(0, -1)}" in "${value}"`);
+  if ((url.pathname !== '/' && url.pathname !== '') || url.search || url.hash)
+    throw new Error(`invalid mirror: path, query, or fragment at end of the URI "${value}"`);
+  if (url.username || url.password) throw new Error('invalid mirror: username/password not allowed in URI');
+  return `${url.protocol}//${url.host}/`;
+}
+
+/** "host", "host:5000" or "10.0.0.0/8" */
+export function insecureRegistry(value: string): string {
+  const text = value.trim();
+  if (/^https?:\/\//i.test(text)) throw new Error(`insecure registry ${text} should not contain '://'`);
+  const [address = '', prefix] = text.split('/');
+  if (prefix !== undefined) {
+    const bits = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1;
+    if (!/^\d{1,3}$/.test(prefix) || Number(prefix) > bits) throw new Error(`invalid CIDR address: ${text}`);
+    return text;
+  }
+  if (!/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)(?::\d{1,5})?$/.test(text))
+    throw new Error(`insecure registry ${JSON.stringify(text)} is not valid: use host, host:port or a CIDR`);
+  return text;
+}
+
+/** A proxy for registries; "" for none. */
+export function proxyUrl(value: string): string {
+  if (value === '') return value;
+  const url = parseUrl(/:\/\//.test(value) ? value : `http://${value}`, 'invalid proxy URL');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw new Error(`invalid proxy URL: ${url.protocol.slice(0, -1)} is not supported, http and https are`);
+  return url.href;
+}
+
+/** An entry of the key `proxies`. */
+export function proxyEntry(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw new Error(`${name} must be a string`);
+  if (name === 'no-proxy') return value;
+  if (name === 'http-proxy' || name === 'https-proxy') return proxyUrl(value);
+  throw new Error(`unknown field ${name}`);
+}
+
+function parseUrl(value: string, message: string): URL {
+  try {
+    return new URL(value);
+  } catch (cause) {
+    throw new Error(message, { cause });
+  }
+}

@@ -8,8 +8,10 @@ const STATUS: Record<ErrorKind, number> = {
   'not-found': 404,
   conflict: 409,
   'not-modified': 304,
+  'too-many-requests': 429,
   unavailable: 503,
   unsupported: 501,
+  remote: 500,
   internal: 500,
 };
 

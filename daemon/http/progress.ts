@@ -8,6 +8,8 @@ export interface ProgressMessage {
   id?: string;
   stream?: string;
   progressDetail?: { current?: number; total?: number };
+  /** `progressDetail` drawn as text, for clients that do not draw it themselves. */
+  progress?: string;
   aux?: unknown;
 }
 

@@ -139,7 +139,7 @@ async function selectManifest(
 }
 
 /** BuildKit puts statements about an image beside it, for a platform that does not exist. */
-const isAttestation = (descriptor: Descriptor): boolean =>
+export const isAttestation = (descriptor: Descriptor): boolean =>
   descriptor.platform?.os === 'unknown' ||
   descriptor.annotations?.['vnd.docker.reference.type'] === 'attestation-manifest';
 

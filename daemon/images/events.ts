@@ -22,9 +22,13 @@ export class ImageEvents {
 
   /** @param name what the event is about; by default the id */
   publish(action: string, id: Digest, name: string = id): void {
-    const row = this.store.image(id);
-    const labels = row ? (JSON.parse(row.document) as ImageDocument).config?.Labels : undefined;
-    this.publisher.publish({ type: 'image', action, actorId: id, attributes: { ...labels, name } });
+    this.publisher.publish({ type: 'image', action, actorId: id, attributes: { ...this.#labels(id), name } });
+  }
+
+  /** An image was pulled from a registry or pushed to one. Both are about a name rather than an image. */
+  publishTransfer(action: 'pull' | 'push', id: Digest, reference: string, name: string): void {
+    const labels = this.#labels(id);
+    this.publisher.publish({ type: 'image', action, actorId: reference, attributes: { ...labels, name } });
   }
 
   /** The image has gone, and its labels with it. */
@@ -39,5 +43,10 @@ export class ImageEvents {
       actorId: '',
       attributes: { reclaimed: String(reclaimed) },
     });
+  }
+
+  #labels(id: Digest): Record<string, string> | undefined {
+    const row = this.store.image(id);
+    return row ? ((JSON.parse(row.document) as ImageDocument).config?.Labels ?? undefined) : undefined;
   }
 }

@@ -61,12 +61,17 @@ export function parseManifest(content: Uint8Array, what: string): Manifest {
 
 /** The manifest of an image whose blobs are known, always in the same bytes. */
 export function writeManifest(config: { digest: Digest; size: number }, layers: readonly ManifestLayer[]): Buffer {
+  return writeManifestOf(config, layers.map(layerDescriptor));
+}
+
+/** The same from descriptors, whose other members are left out. */
+export function writeManifestOf(config: { digest: Digest; size: number }, layers: readonly Descriptor[]): Buffer {
   return Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
       mediaType: mediaTypes.manifest,
       config: { mediaType: mediaTypes.config, digest: config.digest, size: config.size },
-      layers: layers.map(layerDescriptor),
+      layers: layers.map(({ mediaType, size, digest }) => ({ mediaType, size, digest })),
     }),
   );
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, linkSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GantryError, invalid } from '../errors.js';
@@ -68,6 +68,27 @@ export class Staging {
   /** The same from the current member of an archive, whose own damage comes as it is. */
   receiveMember(archive: ImageArchive): Promise<BlobFile> {
     return this.#receive((path, options) => this.content.addon.receiveMember(archive, path, options));
+  }
+
+  /**
+   * Shares a blob that another operation has brought in and not yet published. Who comes first also gets the layer that
+   * was unpacked from it.
+   */
+  adopt(blob: BlobFile, owner: Staging): BlobFile {
+    const path = this.newPath();
+    linkSync(blob.path, path);
+    const unpacked = this.#unpacking.has(blob.digest) ? undefined : owner.takeUnpacked(blob.digest);
+    if (unpacked) {
+      const moved = unpacked.then((layer) => {
+        const place = this.#newLayerPath();
+        renameSync(layer.path, place);
+        return { ...layer, path: place };
+      });
+      // It only matters if an image wants the layer.
+      moved.catch(() => undefined);
+      this.#unpacking.set(blob.digest, moved);
+    }
+    return this.#keep({ ...blob, path });
   }
 
   /** Takes in a small document that was made here. */
@@ -145,11 +166,13 @@ export class Staging {
 
   /**
    * Starts to unpack a layer before it is known which image it belongs to. One that came through `receive` is unpacked
-   * already, unless it did not look like a layer.
+   * already, unless it did not look like a layer. Nobody has to wait for the result.
    */
-  unpackEarly(blob: BlobFile): void {
-    if (!this.#unpacking.has(blob.digest)) this.#unpacking.set(blob.digest, this.unpack(blob));
-    this.#unpacking.get(blob.digest)?.catch(() => undefined);
+  unpackEarly(blob: AvailableBlob): Promise<StagedLayer> {
+    const unpacking = this.#unpacking.get(blob.digest) ?? this.unpack(blob);
+    this.#unpacking.set(blob.digest, unpacking);
+    unpacking.catch(() => undefined);
+    return unpacking;
   }
 
   /** The early result, once: the same layer on other ground needs a directory of its own. */

@@ -15,9 +15,14 @@ export class Tags {
     }
     if (tag === undefined) {
       if (digest === undefined) throw invalid('invalid reference format');
-      return this.#assignDigest(repository, digest, imageId);
+      return this.#assignFreeDigest(repository, digest, imageId);
     }
     this.store.setTag(repository, tag, imageId, new Date().toISOString());
+  }
+
+  /** Records under which digest a registry has an image. It may have been another one: an index names one for each platform. */
+  assignDigest(repository: string, digest: Digest, imageId: Digest): void {
+    this.store.setDigest(repository, digest, imageId);
   }
 
   /** Tagged and digested names of an image, tags first. */
@@ -34,7 +39,7 @@ export class Tags {
   }
 
   /** A digest names one image only. */
-  #assignDigest(repository: string, digest: Digest, imageId: Digest): void {
+  #assignFreeDigest(repository: string, digest: Digest, imageId: Digest): void {
     const holder = this.store.digest(repository, digest);
     if (holder !== undefined && holder !== imageId) {
       throw conflict(`Conflict: the digest ${repository}@${digest} already names another image`);

@@ -9,14 +9,18 @@ import type { Images } from '../images/images.js';
 import { inspectImage, summarizeImage } from '../images/inspect.js';
 import { listFilterNames, listImages } from '../images/list.js';
 import { parsePlatformJson, type Platform } from '../images/platform.js';
-import { familiarReference, parseReference, parseRepositoryAndTag, withDefaultTag } from '../images/reference.js';
+import { parseRepositoryAndTag } from '../images/reference.js';
+import type { Registries } from '../images/registry/registries.js';
 import { pruneFilterNames } from '../images/removal.js';
+import { pullImage, registryRoutes } from './registries.js';
 
 /** The Image tag of the API document, but for building. */
-export function imageRoutes(images: Images, containers: Containers): Handlers {
+export function imageRoutes(images: Images, containers: Containers, registries: Registries): Handlers {
   const { lookup, store, removal } = images;
 
   return {
+    ...registryRoutes(images, registries),
+
     ImageList({ query, version }) {
       query.filters.allow(...listFilterNames);
       const options = { all: query.all, sharedSize: query['shared-size'], filters: query.filters };
@@ -70,8 +74,9 @@ export function imageRoutes(images: Images, containers: Containers): Handlers {
       await archive.writeTo(stream('application/x-tar'), signal);
     },
 
-    async ImageCreate({ query, body, stream, signal }) {
-      if (query.fromImage) throw pullRefused(images, query.fromImage, query.tag);
+    async ImageCreate(call) {
+      const { query, body, stream, signal } = call;
+      if (query.fromImage) return pullImage(call, registries);
       if (query.fromSrc !== '-') throw sourceRefused(query.fromSrc);
       const reference = query.repo ? parseRepositoryAndTag(query.repo, query.tag) : undefined;
       await streamProgress(
@@ -101,32 +106,7 @@ export function imageRoutes(images: Images, containers: Containers): Handlers {
         await source.release();
       }
     },
-
-    ImagePush() {
-      throw unsupported('pushing images to a registry is not supported yet: use docker save');
-    },
-
-    ImageSearch() {
-      throw unsupported('searching registries is not supported yet');
-    },
-
-    DistributionInspect() {
-      throw unsupported('asking a registry about an image is not supported yet');
-    },
   };
-}
-
-/** The CLI shows the message as it stands. Not 404, which some clients answer by trying other registries. */
-function pullRefused(images: Images, fromImage: string, tag: string | undefined): Error {
-  const reference = parseReference(fromImage);
-  const isDigest = tag?.includes(':') ?? false;
-  const name = withDefaultTag(
-    isDigest ? parseReference(`${fromImage}@${tag}`) : tag ? { ...reference, tag } : reference,
-  );
-  const local = images.lookup.find(familiarReference(name)) ? ' (it is present locally and can be used as it is)' : '';
-  return unsupported(
-    `cannot pull ${familiarReference(name)}${local}: pulling from registries is not supported yet, use docker load or docker import`,
-  );
 }
 
 function sourceRefused(source: string | undefined): Error {

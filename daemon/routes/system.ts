@@ -1,6 +1,5 @@
 import type { Config } from '../config/options.js';
 import type { Events } from '../events/events.js';
-import { unsupported } from '../errors.js';
 import type { Handlers } from '../http/call.js';
 import type { Addon } from '../runtime/addon.js';
 import { diskUsage, requestedKinds, type UsageSources } from '../system/disk-usage.js';
@@ -45,9 +44,5 @@ export function systemRoutes({ config, addon, events, counts, usage }: SystemSou
     SystemInfo: () => describeEngine(config, addon.hostInfo(), { ...counts(), eventListeners: events.listeners }),
 
     SystemDataUsage: ({ query, version }) => diskUsage(usage, requestedKinds(query.type), version, query.verbose),
-
-    SystemAuth() {
-      throw unsupported('registries are not supported by this version of Gantry: there is nothing to log in to');
-    },
   };
 }

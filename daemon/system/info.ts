@@ -1,6 +1,7 @@
 import { hostname, machine, release } from 'node:os';
 import type { Config } from '../config/options.js';
 import { BUILT_IN_RUNTIME } from '../config/value-syntax.js';
+import { registrySettings } from '../images/registry/settings.js';
 import type { Addon } from '../runtime/addon.js';
 import { engineVersion } from '../version.js';
 import { countOpenFiles, engineId, fileSystemName, forwardsIpv4, readOperatingSystem } from './host.js';
@@ -31,7 +32,7 @@ export function describeEngine(config: Config, host: HostInfo, counts: InfoCount
     SystemTime: new Date().toISOString(),
     LoggingDriver: config.logDriver,
     ...describeMachine(host),
-    ...describeRegistries(),
+    ...describeRegistries(config),
     ...describeRuntimes(config),
     DockerRootDir: config.dataRoot,
     Labels: config.labels,
@@ -93,22 +94,37 @@ function describeMachine(host: HostInfo): Record<string, unknown> {
     MemTotal: host.memoryBytes,
     GenericResources: null,
     Name: hostname(),
-    HttpProxy: '',
-    HttpsProxy: '',
-    NoProxy: '',
   };
 }
 
-function describeRegistries(): Record<string, unknown> {
-  const hub = { Name: 'docker.io', Mirrors: [], Official: true, Secure: true };
+function describeRegistries(config: Config): Record<string, unknown> {
+  const { httpProxy, httpsProxy, noProxy, mirrors, insecure } = registrySettings(config, []);
+  const isNetwork = (entry: string): boolean => entry.includes('/');
+  const hub = { Name: 'docker.io', Mirrors: mirrors, Official: true, Secure: true };
+  const others = insecure
+    .filter((entry) => !isNetwork(entry))
+    .map((name): [string, object] => [name, { Name: name, Mirrors: [], Official: false, Secure: false }]);
   return {
+    HttpProxy: withoutPassword(httpProxy),
+    HttpsProxy: withoutPassword(httpsProxy),
+    NoProxy: noProxy,
     IndexServerAddress: 'https://index.docker.io/v1/',
     RegistryConfig: {
-      IndexConfigs: { 'docker.io': hub },
-      InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8'],
-      Mirrors: null,
+      IndexConfigs: { ...Object.fromEntries(others), 'docker.io': hub },
+      InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8', ...insecure.filter(isNetwork)],
+      Mirrors: mirrors.length > 0 ? mirrors : null,
     },
   };
+}
+
+/** Proxies are shown to whoever may ask, their passwords are not. */
+function withoutPassword(proxy: string): string {
+  if (!URL.canParse(proxy)) return proxy;
+  const url = new URL(proxy);
+  if (!url.username && !url.password) return proxy;
+  url.username = 'xxxxx';
+  url.password = 'xxxxx';
+  return url.href;
 }
 
 function describeRuntimes(config: Config): Record<string, unknown> {

@@ -201,13 +201,3 @@ test('inspect has the shape of its version', async () => {
   ).expect(404);
   expect(wrong.body.message).toMatch(/^image with reference base was found but its platform .* does not match/);
 });
-
-test('what needs a registry is refused by name', async () => {
-  const pull = await server.http.request.post('/images/create?fromImage=alpine&tag=3').expect(501);
-  expect(pull.body.message).toBe(
-    'cannot pull alpine:3: pulling from registries is not supported yet, use docker load or docker import',
-  );
-  await server.http.request.post('/images/base/push').expect(501);
-  await server.http.request.get('/images/search?term=x').expect(501);
-  await server.http.request.get('/distribution/base/json').expect(501);
-});

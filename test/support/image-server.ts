@@ -8,9 +8,12 @@ import type { Containers } from '../../daemon/containers/index.js';
 import { notFound } from '../../daemon/errors.js';
 import type { LayerLimits } from '../../daemon/images/content.js';
 import { Images, type EventPublisher } from '../../daemon/images/images.js';
+import { Registries } from '../../daemon/images/registry/registries.js';
+import { defaultTimings, type RegistrySettings, type Timings } from '../../daemon/images/registry/settings.js';
 import { imageRoutes } from '../../daemon/routes/images.js';
 import { addon } from '../../daemon/runtime/index.js';
 import { openDatabase, type Database } from '../../daemon/store/database.js';
+import { BlobSourceStore } from '../../daemon/store/blob-sources.js';
 import { ImageStore } from '../../daemon/store/images.js';
 import { startServer, type TestServer } from './http-server.js';
 
@@ -31,6 +34,21 @@ export class ImageServer {
   readonly containers: FakeContainer[] = [];
   database!: Database;
   images!: Images;
+  registries!: Registries;
+  /** Tests may change these at any time. */
+  readonly settings: { -readonly [Name in keyof RegistrySettings]: RegistrySettings[Name] } = {
+    mirrors: [],
+    insecure: [],
+    httpProxy: '',
+    httpsProxy: '',
+    noProxy: '',
+    maxDownloads: 3,
+    maxUploads: 5,
+    maxAttempts: 5,
+    certificates: [],
+  };
+  /** Those of real life, but for the waiting. */
+  readonly timings: Timings = { ...defaultTimings, backOff: () => 10 };
   http!: TestServer;
 
   constructor(private readonly limits?: LayerLimits) {}
@@ -47,11 +65,20 @@ export class ImageServer {
       this.limits,
     );
     await this.images.collectGarbage();
-    this.http = await startServer(imageRoutes(this.images, this.#containers() as unknown as Containers));
+    this.registries = new Registries(
+      { ...this.images, sources: new BlobSourceStore(this.database) },
+      () => this.settings,
+      this.timings,
+      'gantry/test',
+    );
+    this.http = await startServer(
+      imageRoutes(this.images, this.#containers() as unknown as Containers, this.registries),
+    );
   }
 
   async stop(): Promise<void> {
     await this.http.close();
+    await this.registries.close();
     await this.images.content.settled();
     this.database.close();
   }
@@ -59,6 +86,13 @@ export class ImageServer {
   async dispose(): Promise<void> {
     await this.stop();
     rmSync(this.root, { recursive: true });
+  }
+
+  /** Removes every image. */
+  removeAll(): void {
+    for (const { id } of this.images.store.visibleImages()) {
+      if (this.images.lookup.get(id)) this.images.removal.remove(id, { force: true, noprune: false });
+    }
   }
 
   /** Everything in the store, by directory: what an operation that failed must leave as it was. */

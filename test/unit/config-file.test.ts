@@ -36,6 +36,10 @@ describe('daemon.json', () => {
       'nftables-table': 'mine',
       'no-new-privileges': true,
       mtu: 1400,
+      'registry-mirrors': ['https://mirror.example'],
+      'max-concurrent-uploads': 2,
+      'no-proxy': 'own.example',
+      proxies: { 'https-proxy': 'http://proxy:3128', 'no-proxy': 'other.example' },
     });
     expect(config).toMatchObject({
       hosts: ['unix:///a.sock', 'tcp://127.0.0.1'],
@@ -49,6 +53,10 @@ describe('daemon.json', () => {
       nftablesTable: 'mine',
       noNewPrivileges: true,
       mtu: 1400,
+      registryMirrors: ['https://mirror.example/'],
+      maxConcurrentUploads: 2,
+      httpsProxy: 'http://proxy:3128/',
+      noProxy: 'own.example',
     });
   });
 
@@ -84,7 +92,7 @@ describe('daemon.json', () => {
     [{ runtimes: { x: { runtimeType: 'io.containerd.runc.v2' } } }, 'runtimeType is not supported'],
     [{ foo: 1, bar: 2 }, "the following directives don't match any configuration option: foo, bar"],
     [{ 'log-opt': {} }, "don't match any configuration option: log-opt (did you mean log-opts?)"],
-    [{ 'registry-mirrors': [] }, '"registry-mirrors" is not supported: '],
+    [{ 'fixed-cidr': '10.0.0.0/8' }, '"fixed-cidr" is not supported: '],
     [{ features: { buildkit: true } }, '"features" is not supported: '],
     [{ 'config-file': '/x' }, "don't match any configuration option: config-file"],
   ])('refuses %j', (content, message) => {

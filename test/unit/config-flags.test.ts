@@ -34,6 +34,16 @@ describe('the command line', () => {
     expect(given('-D', '--ip-masq=0')).toEqual({ debug: true, ipMasquerade: false });
   });
 
+  test('reads what there is about registries', () => {
+    const flags = ['--registry-mirror=https://Mirror.example', '--insecure-registry=r:5000', '--http-proxy=proxy:3128'];
+    expect(given(...flags, '--insecure-registry=10.0.0.0/8', '--max-download-attempts=2')).toEqual({
+      registryMirrors: ['https://mirror.example/'],
+      insecureRegistries: ['r:5000', '10.0.0.0/8'],
+      httpProxy: 'http://proxy:3128/',
+      maxDownloadAttempts: 2,
+    });
+  });
+
   test('reads limits, runtimes, sizes and log options', () => {
     expect(
       given(
@@ -91,6 +101,14 @@ describe('the command line', () => {
     [['--exec-opt=native.cgroupdriver=systemd'], 'native.cgroupdriver=systemd is not supported'],
     [['--live-restore=false'], 'live-restore cannot be turned off'],
     [['--userland-proxy'], 'userland-proxy cannot be turned on'],
+    [['--registry-mirror=ftp://x'], 'invalid mirror: unsupported scheme "ftp" in "ftp://x"'],
+    [['--registry-mirror=https://x/path'], 'invalid mirror: path, query, or fragment at end of the URI'],
+    [['--registry-mirror=https://a:b@x'], 'invalid mirror: username/password not allowed in URI'],
+    [['--insecure-registry=http://x'], "insecure registry http://x should not contain '://'"],
+    [['--insecure-registry=10.0.0.0/33'], 'invalid CIDR address: 10.0.0.0/33'],
+    [['--insecure-registry=a b'], 'insecure registry "a b" is not valid'],
+    [['--max-concurrent-downloads=0'], 'must be between 1 and 1000'],
+    [['--https-proxy=socks5://x'], 'invalid proxy URL: socks5 is not supported'],
     [['--containerd=/x'], '--containerd is not supported: Gantry runs containers itself'],
     [['--icc=false'], '--icc is not supported'],
   ])('refuses %j', (argv, message) => {

@@ -4,6 +4,15 @@ import { sql as containers } from './0003-containers.js';
 import { sql as networks } from './0004-networks.js';
 import { sql as volumes } from './0005-volumes.js';
 import { sql as unsyncedContent } from './0006-unsynced-content.js';
+import { sql as blobSources } from './0007-blob-sources.js';
 
 /** In order; the position is the schema version, kept in SQLite's `user_version`. A released one is never edited. */
-export const migrations: readonly string[] = [events, images, containers, networks, volumes, unsyncedContent];
+export const migrations: readonly string[] = [
+  events,
+  images,
+  containers,
+  networks,
+  volumes,
+  unsyncedContent,
+  blobSources,
+];

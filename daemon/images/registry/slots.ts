@@ -1,0 +1,48 @@
+/** Bounds how many of something run at once; first come, first served. */
+export class Slots {
+  #used = 0;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(readonly limit: () => number) {}
+
+  /** @param onWait called when all slots are taken */
+  async use<Result>(signal: AbortSignal, onWait: () => void, work: () => Promise<Result>): Promise<Result> {
+    signal.throwIfAborted();
+    if (this.#used >= this.limit() || this.#waiting.size > 0) {
+      onWait();
+      await this.#turn(signal);
+    } else {
+      this.#used++;
+    }
+    try {
+      return await work();
+    } finally {
+      this.#used--;
+      this.#admit();
+    }
+  }
+
+  #turn(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiting.delete(admit);
+        reject(signal.reason as Error);
+      };
+      const admit = (): void => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      this.#waiting.add(admit);
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  #admit(): void {
+    for (const admit of this.#waiting) {
+      if (this.#used >= this.limit()) return;
+      this.#waiting.delete(admit);
+      this.#used++;
+      admit();
+    }
+  }
+}
