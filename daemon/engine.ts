@@ -22,6 +22,7 @@ import { readSeccompProfile } from './containers/spec/security.js';
 import { Statistics } from './containers/stats.js';
 import { timestamp } from './containers/timestamp.js';
 import { Updates } from './containers/update.js';
+import { CopyUp } from './containers/volume-copy-up.js';
 import { Events } from './events/events.js';
 import { Images } from './images/images.js';
 import { Networks } from './networks/networks.js';
@@ -65,10 +66,16 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
   const usersOfVolume = (name: string): string[] =>
     registry
       .all()
-      .filter(({ mounts }) => mounts.some((mount) => mount.name === name))
+      .filter(({ mounts }) => mounts.some((mount) => mount.type === 'volume' && mount.name === name))
       .map(({ id }) => id);
   const usersOfImage = (imageId: string): { id: string; running: boolean }[] =>
-    registry.all().filter((container) => container.imageId === imageId);
+    registry
+      .all()
+      .filter(
+        (container) =>
+          container.imageId === imageId ||
+          container.mounts.some((mount) => mount.type === 'image' && mount.source === imageId),
+      );
   const volumes = new Volumes(dataRoot, new VolumeStore(database), addon, events, { usersOf: usersOfVolume });
   const images = new Images(dataRoot, new ImageStore(database), addon, events, { containersUsing: usersOfImage });
   const networks = new Networks(addon, new NetworkStore(database), {
@@ -81,6 +88,7 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
     firewall: config.iptables,
   });
 
+  const copyUp = new CopyUp(addon, store, images, volumes);
   const launcher = new Launcher(
     addon,
     shims,
@@ -88,6 +96,8 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
     directories,
     networks,
     images,
+    volumes,
+    copyUp,
     new SeccompFilters(addon, join(execRoot, 'seccomp'), defaultSeccompProfile(config)),
     {
       cgroupParent: config.cgroupParent,
@@ -136,6 +146,7 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
     directories,
     images,
     volumes,
+    copyUp,
     networks,
     containerEvents,
     defaults,

@@ -1,5 +1,5 @@
-import type { Addon, Root } from '../runtime/addon.js';
-import type { Container } from './container.js';
+import type { Addon, OverlayBind, Root } from '../runtime/addon.js';
+import type { Container, ContainerMount } from './container.js';
 
 /** How the files of one container can be reached at the moment, and what its configuration says about writing to them. */
 export interface FileAccess {
@@ -20,6 +20,8 @@ export interface ContainerLayers {
   upper: string;
   work: string;
   lower: string[];
+  /** Of another image. */
+  imageLayers: (imageId: string) => string[];
 }
 
 /**
@@ -39,11 +41,24 @@ export function fileAccess(addon: Addon, name: string, container: Container, lay
     const root: Root = { kind: 'process', pid: container.state.pid };
     return { ...common, readRoot: root, writeRoot: root };
   }
+  const { upper, work, lower, imageLayers } = layers;
   const binds = container.mounts
     .filter((mount) => mount.type !== 'tmpfs')
-    .map((mount) => ({ source: mount.source, target: mount.destination, readonly: !mount.readWrite }));
-  const writeRoot: Root = { kind: 'overlay', ...layers, binds };
+    .sort((a, b) => a.destination.length - b.destination.length) // what is mounted inside of another comes after it
+    .map((mount) => toBind(mount, imageLayers));
+  const writeRoot: Root = { kind: 'overlay', upper, work, lower, binds };
   return { ...common, readRoot: binds.length > 0 ? writeRoot : readOnlyRoot(layers), writeRoot };
+}
+
+function toBind(mount: ContainerMount, imageLayers: ContainerLayers['imageLayers']): OverlayBind {
+  const { source, destination, readWrite, subpath } = mount;
+  return {
+    source,
+    target: destination,
+    readonly: !readWrite,
+    ...(subpath !== undefined && { subpath }),
+    ...(mount.type === 'image' && { layers: imageLayers(source) }),
+  };
 }
 
 /**

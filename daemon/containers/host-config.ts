@@ -87,7 +87,6 @@ function refuseUnsupported(hostConfig: HostConfig, config: ContainerConfig): voi
   refuse(notEmpty(hostConfig.Links), 'HostConfig.Links', 'use a user-defined network');
   refuse(notEmpty(hostConfig.StorageOpt), 'HostConfig.StorageOpt', 'the overlayfs of this host has no quota');
   refuse(notEmpty(hostConfig.DeviceRequests), 'HostConfig.DeviceRequests', 'Gantry has no device drivers; use Devices');
-  refuse(hostConfig.VolumeDriver && hostConfig.VolumeDriver !== 'local', 'HostConfig.VolumeDriver', 'use "local"');
   refuse(hostConfig.Cgroup, 'HostConfig.Cgroup', 'use CgroupParent');
   refuse(
     hostConfig.Isolation && hostConfig.Isolation !== 'default',

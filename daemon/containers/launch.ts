@@ -1,17 +1,16 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { conflict, invalid, notFound } from '../errors.js';
 import type { Networks } from '../networks/networks.js';
-import type { Addon } from '../runtime/addon.js';
+import type { Addon, NativeError } from '../runtime/addon.js';
 import type { ShimClient } from '../runtime/shim-client.js';
 import type { Shims } from '../runtime/shims.js';
 import { checkPropagation } from './bind-propagation.js';
-import type { Container } from './container.js';
+import type { Container, ContainerMount } from './container.js';
 import type { ContainerDirectories } from './directories.js';
 import { etcFiles, type ResolverDefaults, writeEtcFiles } from './etc-files.js';
 import type { ContainerRegistry } from './registry.js';
-import { copyFromImage } from './volume-copy-up.js';
 import { SeccompFilters } from './seccomp-filters.js';
 import { containerSpec } from './spec/index.js';
 import type { EtcFiles } from './spec/mounts.js';
@@ -19,6 +18,7 @@ import type { JoinedNamespaces } from './spec/namespaces.js';
 import type { OciIdMapping, OciSpec } from './spec/oci.js';
 import { parseSize } from './host-config.js';
 import { UndoStack } from './undo.js';
+import type { CopyUp, ImageLayers } from './volume-copy-up.js';
 
 export interface OciRuntime {
   path: string;
@@ -36,9 +36,13 @@ export interface LaunchOptions {
   idMappings?: { uid: OciIdMapping[]; gid: OciIdMapping[] };
 }
 
-/** The directories that make up a container's root below its writable layer, topmost first. */
-export interface ImageLayers {
-  layerDirectories(imageId: string): string[];
+/** What a launch needs from the volumes. */
+export interface MountableVolumes {
+  /** Brings the volume to its directory, and tells of it. */
+  mount(use: { name: string; destination: string; propagation: string; readWrite: boolean }, id: string): Promise<void>;
+  unmount(name: string, id: string): Promise<void>;
+  /** The container ran already when the daemon came up. */
+  adopt(name: string, id: string): void;
 }
 
 export interface Launched {
@@ -59,6 +63,8 @@ export class Launcher {
     readonly directories: ContainerDirectories,
     readonly networks: Networks,
     readonly images: ImageLayers,
+    readonly volumes: MountableVolumes,
+    readonly copyUp: CopyUp,
     readonly seccomp: SeccompFilters,
     readonly options: LaunchOptions,
     readonly logger: FastifyBaseLogger,
@@ -81,7 +87,8 @@ export class Launcher {
 
   async #launch(container: Container, undo: UndoStack): Promise<Launched> {
     this.#prepareSources(container);
-    await this.#fillVolumes(container);
+    await this.copyUp.run(container);
+    await this.#mountVolumes(container, undo);
     const namespace = await this.#prepareNetwork(container, undo);
     try {
       const spec = this.#spec(container, namespace);
@@ -117,19 +124,58 @@ export class Launcher {
       if (!createSource) {
         throw invalid(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
       }
-      mkdirSync(source, { recursive: true });
+      createDirectory(source);
     }
     checkPropagation(container.mounts);
   }
 
-  /** A volume that is empty gets what the image has at its place, as the first container to use it finds it. */
-  async #fillVolumes(container: Container): Promise<void> {
-    const lower = this.images.layerDirectories(container.imageId);
-    for (const { type, source, destination, copyUp } of container.mounts) {
-      if (type === 'volume' && copyUp && readdirSync(source).length === 0) {
-        await copyFromImage(this.addon, lower, destination, source);
+  async #mountVolumes(container: Container, undo: UndoStack): Promise<void> {
+    for (const mount of container.mounts) {
+      if (mount.type === 'volume') {
+        await this.volumes.mount(mount, container.id);
+        undo.push(() => this.volumes.unmount(mount.name, container.id));
       }
+      if (mount.subpath !== undefined) await this.#checkSubpath(mount, mount.subpath);
     }
+  }
+
+  /** Tells early, in Docker's words, what the shim would find. It is the shim that opens the path, in one step. */
+  async #checkSubpath({ type, source, name }: ContainerMount, subpath: string): Promise<void> {
+    try {
+      if (type === 'volume') await this.addon.checkBeneath(source, subpath);
+      else
+        await this.addon.statPath({ kind: 'overlay', lower: this.images.layerDirectories(source), binds: [] }, subpath);
+    } catch (error) {
+      const { code, message } = error as NativeError;
+      if (code === 'EXDEV') throw invalid(message, error);
+      throw notFound(type === 'volume' ? message : `cannot access path ${name}/${subpath}: no such file or directory`);
+    }
+  }
+
+  /** The counterpart of a launch for volumes, once the container has ended. */
+  async unmountVolumes(container: Container): Promise<void> {
+    for (const { type, name } of container.mounts) {
+      if (type !== 'volume') continue;
+      await this.volumes.unmount(name, container.id).catch((error: unknown) => {
+        this.logger.error({ error, container: container.id, volume: name }, 'could not unmount a volume');
+      });
+    }
+  }
+
+  /** Has the volumes of a stopped container in their places while `work` lasts. */
+  async withVolumes<Result>(container: Container, work: () => Promise<Result>): Promise<Result> {
+    const undo = new UndoStack();
+    try {
+      await this.#mountVolumes(container, undo);
+      return await work();
+    } finally {
+      await undo.rollBack(this.logger);
+    }
+  }
+
+  /** For a container that ran already when the daemon came up. */
+  adoptVolumes(container: Container): void {
+    for (const { type, name } of container.mounts) if (type === 'volume') this.volumes.adopt(name, container.id);
   }
 
   async #prepareNetwork(container: Container, undo: UndoStack): Promise<number | undefined> {
@@ -160,6 +206,7 @@ export class Launcher {
       ...(shmSource && { shmSource }),
       ...(namespaces.user && this.options.idMappings && { idMappings: this.options.idMappings }),
       defaultUlimits: this.options.defaultUlimits,
+      imageLayers: (imageId) => this.images.layerDirectories(imageId),
     });
   }
 
@@ -234,6 +281,15 @@ export class Launcher {
         ...(runtime && { runtime }),
       }),
     );
+  }
+}
+
+function createDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === 'ENOTDIR' ? 'not a directory' : (error as Error).message;
+    throw invalid(`error while creating mount source path '${path}': mkdir ${path}: ${reason}`, error);
   }
 }
 

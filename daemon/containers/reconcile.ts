@@ -60,6 +60,7 @@ export class Reconciliation {
           startedAt: actual.startedAt,
         });
         this.store.saveState(container);
+        this.launcher.adoptVolumes(container);
         this.lifecycle.adopt(container, client);
         return;
       }

@@ -9,18 +9,20 @@ import type { Handlers } from '../http/call.js';
 import { sendUntilGone } from '../http/send-until-gone.js';
 
 /** Reading and writing the files of containers: docker cp, diff and export. */
-export function archiveRoutes({ addon, registry, directories, layerDirectories }: Containers): Handlers {
+export function archiveRoutes({ addon, registry, directories, launcher, layerDirectories }: Containers): Handlers {
   const layersOf = ({ id, imageId }: Container): ContainerLayers => ({
     upper: directories.data(id, 'upper'),
     work: directories.data(id, 'work'),
     lower: layerDirectories(imageId),
+    imageLayers: layerDirectories,
   });
 
   /** The layers of a stopped container are mounted for the operation, so it must not start meanwhile. */
   const withFiles = async <Result>(id: string, use: (access: FileAccess) => Promise<Result>): Promise<Result> => {
     const container = registry.get(id);
     const work = async (): Promise<Result> => use(fileAccess(addon, id, container, layersOf(container)));
-    return container.running ? work() : container.lock.run(work);
+    if (container.running) return work();
+    return container.lock.run(() => launcher.withVolumes(container, work));
   };
 
   return {

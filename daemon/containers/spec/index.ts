@@ -18,6 +18,8 @@ export interface SpecContext {
   /** Directory or mount to bind on /dev/shm instead of a fresh one (ipc host and container modes). */
   shmSource?: string;
   idMappings?: { uid: OciIdMapping[]; gid: OciIdMapping[] };
+  /** The directories of an image, topmost first. */
+  imageLayers: (imageId: string) => string[];
   defaultUlimits: { Name: string; Hard: number; Soft: number }[];
 }
 
@@ -34,6 +36,7 @@ export function containerSpec(container: Container, context: SpecContext): OciSp
     root: { path: context.rootPath, readonly: hostConfig.ReadonlyRootfs ?? false },
     process: containerProcess(container, context),
     mounts: containerMounts(hostConfig, container.mounts, context.etc, {
+      imageLayers: context.imageLayers,
       ...(context.initPath && { initPath: context.initPath }),
       ...(context.shmSource && { shmSource: context.shmSource }),
       cgroupNamespace: context.namespaces.cgroup !== 'host',

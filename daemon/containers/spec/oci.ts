@@ -45,6 +45,8 @@ export interface OciMount {
   type: string;
   source: string;
   options: string[];
+  /** Beyond OCI: what of the source is mounted, resolved inside of it. */
+  subpath?: string;
 }
 
 export interface OciNamespace {
