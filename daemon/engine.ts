@@ -24,6 +24,9 @@ import { timestamp } from './containers/timestamp.js';
 import { Updates } from './containers/update.js';
 import { Events } from './events/events.js';
 import { Images } from './images/images.js';
+import { Endpoints } from './networks/endpoints.js';
+import { NetworkEvents } from './networks/events.js';
+import type { NetworkOptions } from './networks/network-options.js';
 import { Networks } from './networks/networks.js';
 import type { Addon } from './runtime/addon.js';
 import { Shims } from './runtime/shims.js';
@@ -41,6 +44,7 @@ export interface Engine {
   containers: Containers;
   images: Images;
   networks: Networks;
+  endpoints: Endpoints;
   volumes: Volumes;
   events: Events;
   reconciliation: Reconciliation;
@@ -71,22 +75,16 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
     registry.all().filter((container) => container.imageId === imageId);
   const volumes = new Volumes(dataRoot, new VolumeStore(database), addon, events, { usersOf: usersOfVolume });
   const images = new Images(dataRoot, new ImageStore(database), addon, events, { containersUsing: usersOfImage });
-  const networks = new Networks(addon, new NetworkStore(database), {
-    bridge: config.bridge,
-    bridgeAddress: config.bip,
-    mtu: config.mtu,
-    table: config.nftablesTable,
-    masquerade: config.ipMasquerade,
-    forward: config.ipForward,
-    firewall: config.iptables,
-  });
+  const networkEvents = new NetworkEvents(events);
+  const networks = new Networks(addon, new NetworkStore(database), networkEvents, networkOptions(config), logger);
+  const endpoints = new Endpoints(addon, networks, store, () => registry.all(), logger);
 
   const launcher = new Launcher(
     addon,
     shims,
     registry,
     directories,
-    networks,
+    endpoints,
     images,
     new SeccompFilters(addon, join(execRoot, 'seccomp'), defaultSeccompProfile(config)),
     {
@@ -99,14 +97,14 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
         servers: config.dns,
         search: config.dnsSearch,
         options: config.dnsOptions,
-        hostGateway: () => networks.gateway,
+        hostGateways: () => networks.hostGateways,
       },
     },
     logger,
   );
   const execs = new Execs(registry, containerEvents);
   const health = new HealthChecks(execs, containerEvents, logger);
-  const lifecycle = new Lifecycle(addon, launcher, store, directories, networks, containerEvents, health, logger);
+  const lifecycle = new Lifecycle(addon, launcher, store, directories, endpoints, containerEvents, health, logger);
   const removal = new Removal(
     addon,
     registry,
@@ -136,11 +134,13 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
     directories,
     images,
     volumes,
-    networks,
+    endpoints,
     containerEvents,
     defaults,
   );
   const logs = new Logs(directories);
+  const updates = new Updates(addon, registry, store, launcher, containerEvents, defaults);
+  updates.onRenamed = (container) => endpoints.renamed(container);
   const containers: Containers = {
     addon,
     registry,
@@ -149,7 +149,7 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
     launcher,
     lifecycle,
     removal,
-    updates: new Updates(addon, registry, store, launcher, containerEvents, defaults),
+    updates,
     attachments: new Attachments(logs, containerEvents),
     execs,
     logs,
@@ -174,16 +174,45 @@ export function createEngine(config: Config, addon: Addon, database: Database, l
     config.cgroupParent,
     logger,
   );
-  return { config, containers, images, networks, volumes, events, reconciliation };
+  return { config, containers, images, networks, endpoints, volumes, events, reconciliation };
 }
 
 /** Brings the world and SQLite together, then starts what restart policies ask for. */
 export async function startEngine(engine: Engine): Promise<void> {
   engine.reconciliation.load();
-  await engine.networks.start(timestamp());
+  engine.networks.load(timestamp());
+  await engine.networks.choosePortForwarding();
+  await engine.networks.start(engine.endpoints.restore());
   await engine.reconciliation.run();
   await engine.images.collectGarbage();
   await engine.volumes.collectGarbage();
+}
+
+function networkOptions(config: Config): NetworkOptions {
+  return {
+    bridge: config.bridge,
+    bridgeAddress: config.bip,
+    bridgeAddressIPv6: config.bip6,
+    fixedCidr: config.fixedCidr,
+    fixedCidrIPv6: config.fixedCidrIPv6,
+    defaultGateway: config.defaultGateway,
+    defaultGatewayIPv6: config.defaultGatewayIPv6,
+    ipv6: config.ipv6,
+    interContainer: config.interContainer,
+    hostBinding: config.ip,
+    mtu: config.mtu,
+    table: config.nftablesTable,
+    masquerade: config.ipMasquerade,
+    forward: config.ipForward,
+    firewall: config.iptables,
+    firewallIPv6: config.ip6tables,
+    pools: config.defaultAddressPools,
+    defaults: config.defaultNetworkOpts,
+    hostGateways: config.hostGatewayIps,
+    portForwarding: config.portForwarding,
+    userlandProxy: config.userlandProxy,
+    directRouting: config.allowDirectRouting,
+  };
 }
 
 function defaultSeccompProfile({ seccompProfile }: Config): string {

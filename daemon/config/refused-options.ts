@@ -7,14 +7,11 @@ interface Refusal {
 
 const containerd = { reason: 'Gantry runs containers itself and uses no containerd' };
 const registry = { reason: 'this version of Gantry does not talk to registries' };
-const ipv6 = { reason: 'the default network of Gantry is IPv4 only' };
 const swarm = { reason: 'Gantry has no swarm mode' };
 
 const refusals: Record<string, Refusal> = {
-  'allow-direct-routing': { reason: 'not supported' },
   'allow-nondistributable-artifacts': registry,
   'authorization-plugin': { key: 'authorization-plugins', reason: 'Gantry has no plugins' },
-  bip6: ipv6,
   'cdi-spec-dir': { key: 'cdi-spec-dirs', reason: 'CDI devices are not supported' },
   containerd,
   'containerd-namespace': containerd,
@@ -22,24 +19,13 @@ const refusals: Record<string, Refusal> = {
   'cpu-rt-period': { reason: 'realtime scheduling of the parent cgroup is not supported' },
   'cpu-rt-runtime': { reason: 'realtime scheduling of the parent cgroup is not supported' },
   'cri-containerd': containerd,
-  'default-address-pool': { key: 'default-address-pools', reason: 'subnets are chosen by Gantry; use --bip' },
-  'default-gateway': { reason: "the default network's gateway is its bridge; use --bip" },
-  'default-gateway-v6': ipv6,
-  'default-network-opt': { key: 'default-network-opts', reason: 'not supported' },
   experimental: { reason: 'Gantry has no experimental mode' },
   feature: { key: 'features', reason: 'Gantry has no features to turn on or off' },
-  'fixed-cidr': { reason: 'containers get addresses from the whole subnet of the default bridge; use --bip' },
-  'fixed-cidr-v6': ipv6,
-  'host-gateway-ip': { key: 'host-gateway-ips', reason: 'host-gateway is always the address of the default bridge' },
   'http-proxy': registry,
   'https-proxy': registry,
   'no-proxy': registry,
-  icc: { reason: 'containers of the default network always reach each other' },
   'insecure-registry': { key: 'insecure-registries', ...registry },
-  ip: { reason: 'ports are published on all addresses unless the container names one' },
   'ip-forward-no-drop': { reason: 'Gantry never changes the policy of the FORWARD chain' },
-  ip6tables: ipv6,
-  ipv6,
   'max-concurrent-downloads': registry,
   'max-concurrent-uploads': registry,
   'max-download-attempts': registry,

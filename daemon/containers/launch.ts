@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
-import { conflict, invalid, notFound } from '../errors.js';
-import type { Networks } from '../networks/networks.js';
+import { conflict, invalid } from '../errors.js';
+import type { Attachment, Endpoints } from '../networks/endpoints.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ShimClient } from '../runtime/shim-client.js';
 import type { Shims } from '../runtime/shims.js';
@@ -56,7 +56,7 @@ export class Launcher {
     readonly shims: Shims,
     readonly registry: ContainerRegistry,
     readonly directories: ContainerDirectories,
-    readonly networks: Networks,
+    readonly endpoints: Endpoints,
     readonly images: ImageLayers,
     readonly seccomp: SeccompFilters,
     readonly options: LaunchOptions,
@@ -81,16 +81,18 @@ export class Launcher {
   async #launch(container: Container, undo: UndoStack): Promise<Launched> {
     this.#prepareSources(container);
     await this.#fillVolumes(container);
-    const namespace = await this.#prepareNetwork(container, undo);
+    const attachment = await this.#prepareNetwork(container, undo);
     try {
-      const spec = this.#spec(container, namespace);
-      await this.#writeBundle(container, spec, undo);
-      const { pid: shimPid, client, ended } = this.shims.spawn(this.directories.bundle(container.id), namespace);
+      const spec = this.#spec(container, attachment?.namespace);
+      await this.#writeBundle(container, spec, attachment, undo);
+      const bundle = this.directories.bundle(container.id);
+      const { pid: shimPid, client, ended } = this.shims.spawn(bundle, attachment?.namespace, attachment?.sockets);
       undo.push(() => client.close());
+      await attachment?.ready;
       const { pid, startedAt } = await this.#run(container, client);
       return { client, ended, shimPid, pid, startedAt };
     } finally {
-      if (namespace !== undefined) this.addon.closeDescriptor(namespace);
+      for (const descriptor of descriptorsOf(attachment)) this.addon.closeDescriptor(descriptor);
     }
   }
 
@@ -130,18 +132,11 @@ export class Launcher {
     }
   }
 
-  async #prepareNetwork(container: Container, undo: UndoStack): Promise<number | undefined> {
-    const mode = container.hostConfig.NetworkMode ?? 'bridge';
-    if (mode !== 'bridge') return this.#requireNetwork(mode);
-    const namespace = await this.networks.attach(container);
-    undo.push(() => this.networks.release(container));
-    return namespace;
-  }
-
-  /** Docker looks a network up at the start; a 404 at creation would be taken for an absent image. */
-  #requireNetwork(mode: string): undefined {
-    if (mode.startsWith('container:') || this.networks.find(mode)) return undefined;
-    throw notFound(`failed to set up container networking: network ${mode} not found`);
+  async #prepareNetwork(container: Container, undo: UndoStack): Promise<Attachment | undefined> {
+    if (container.hostConfig.NetworkMode?.startsWith('container:')) return undefined;
+    const attachment = await this.endpoints.attach(container);
+    undo.push(() => this.endpoints.release(container));
+    return attachment;
   }
 
   #spec(container: Container, namespace: number | undefined): OciSpec {
@@ -204,7 +199,12 @@ export class Launcher {
     return other.state.pid;
   }
 
-  async #writeBundle(container: Container, spec: OciSpec, undo: UndoStack): Promise<void> {
+  async #writeBundle(
+    container: Container,
+    spec: OciSpec,
+    attachment: Attachment | undefined,
+    undo: UndoStack,
+  ): Promise<void> {
     const { directories } = this;
     const { hostConfig } = container;
     const runtime = this.options.runtimes.get(hostConfig.Runtime ?? '');
@@ -229,10 +229,15 @@ export class Launcher {
         log: logSettings(container, directories.log(container.id)),
         stdin: { open: container.config.OpenStdin ?? false, once: container.config.StdinOnce ?? false },
         ...(filter && { seccompFilter: filter }),
+        ...(attachment && { ports: attachment.forwards }),
         ...(runtime && { runtime }),
       }),
     );
   }
+}
+
+function descriptorsOf(attachment: Attachment | undefined): number[] {
+  return attachment ? [attachment.namespace, ...attachment.sockets.filter((socket) => socket >= 0)] : [];
 }
 
 function logSettings(

@@ -44,6 +44,7 @@ export class Reconciliation {
           }),
       ),
     );
+    this.lifecycle.endpoints.releaseAbandoned();
     await this.#collectGarbage(bundles);
     this.#startByPolicy();
   }
@@ -61,6 +62,7 @@ export class Reconciliation {
         });
         this.store.saveState(container);
         this.lifecycle.adopt(container, client);
+        await this.lifecycle.endpoints.repair(container);
         return;
       }
       client.close();

@@ -12,14 +12,14 @@ import { volumeRoutes } from './volumes.js';
 
 /** Every operation that this engine serves. */
 export function handlers(engine: Engine): Handlers {
-  const { containers, images, networks, volumes } = engine;
+  const { containers, images, networks, endpoints, volumes } = engine;
   return {
     ...containerRoutes(containers),
     ...containerStreamRoutes(containers),
     ...archiveRoutes(containers),
     ...execRoutes(containers),
     ...imageRoutes(images, containers),
-    ...networkRoutes(networks, containers.registry),
+    ...networkRoutes(networks, endpoints, containers.registry),
     ...volumeRoutes(volumes),
     ...systemRoutes(systemSources(engine)),
   };

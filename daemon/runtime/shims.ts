@@ -14,13 +14,17 @@ export class Shims {
     this.#executable = addon.loadShim(path);
   }
 
-  /** Starts a shim for the bundle. The shim keeps its own copy of `networkNamespace`. */
-  spawn(bundle: string, networkNamespace?: number): { pid: number; client: ShimClient; ended: Promise<void> } {
+  /** Starts a shim for the bundle. The shim keeps its own copies of `networkNamespace` and of the sockets. */
+  spawn(
+    bundle: string,
+    networkNamespace?: number,
+    sockets: number[] = [],
+  ): { pid: number; client: ShimClient; ended: Promise<void> } {
     const { pid, control } = this.addon.spawnShim({
       shim: this.#executable,
       bundle,
       log: join(bundle, 'shim.log'),
-      ...(networkNamespace !== undefined && { networkNamespace }),
+      ...(networkNamespace !== undefined && { networkNamespace, sockets }),
     });
     const client = ShimClient.fromDescriptor(control, bundle);
     const ended = new Promise<void>((resolve) => client.once('close', () => this.#reap(pid, resolve)));

@@ -90,9 +90,11 @@ describe('the command line', () => {
     [['--storage-driver=btrfs'], "storage driver 'btrfs' is not supported"],
     [['--exec-opt=native.cgroupdriver=systemd'], 'native.cgroupdriver=systemd is not supported'],
     [['--live-restore=false'], 'live-restore cannot be turned off'],
-    [['--userland-proxy'], 'userland-proxy cannot be turned on'],
+    [['--default-address-pool=base=10.0.0.0/8,size=7'], 'the size of the pool 10.0.0.0/8 must be 8 to 30'],
+    [['--fixed-cidr=10.0.0.1/24'], 'invalid IPv4 subnet'],
+    [['--bip6=fd00::/64'], 'invalid IPv6 address of a bridge'],
     [['--containerd=/x'], '--containerd is not supported: Gantry runs containers itself'],
-    [['--icc=false'], '--icc is not supported'],
+    [['--ip-forward-no-drop'], '--ip-forward-no-drop is not supported'],
   ])('refuses %j', (argv, message) => {
     expect(() => parseFlags(argv)).toThrow(message);
   });

@@ -21,6 +21,12 @@ Napi::Value spawn_shim_now(const Napi::CallbackInfo& info) {
     request.log = options.Get("log").As<Napi::String>().Utf8Value();
     const Napi::Value network_namespace = options.Get("networkNamespace");
     if (!network_namespace.IsUndefined()) request.network_namespace = network_namespace.As<Napi::Number>().Int32Value();
+    const Napi::Value sockets = options.Get("sockets");
+    if (sockets.IsArray()) {
+      const auto array = sockets.As<Napi::Array>();
+      for (uint32_t i = 0; i < array.Length(); ++i)
+        request.sockets.push_back(array.Get(i).As<Napi::Number>().Int32Value());
+    }
 
     SpawnedShim shim = spawn_shim(request);
     auto result = Napi::Object::New(info.Env());

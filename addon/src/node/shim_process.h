@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 #include "isolation/unique_fd.h"
 
@@ -18,6 +19,8 @@ struct ShimOptions {
   std::string log;
   /// -1 for none.
   int network_namespace = -1;
+  /// Of published ports; need a network namespace. -1 for one that holds nothing.
+  std::vector<int> sockets = {};
 };
 
 struct SpawnedShim {

@@ -3,6 +3,7 @@ import { sql as images } from './0002-images.js';
 import { sql as containers } from './0003-containers.js';
 import { sql as networks } from './0004-networks.js';
 import { sql as volumes } from './0005-volumes.js';
+import { sql as networkDefinitions } from './0007-network-definitions.js';
 
 /** In order; the position is the schema version, kept in SQLite's `user_version`. A released one is never edited. */
-export const migrations: readonly string[] = [events, images, containers, networks, volumes];
+export const migrations: readonly string[] = [events, images, containers, networks, volumes, networkDefinitions];
