@@ -8,7 +8,7 @@ import type { ShimClient } from '../runtime/shim-client.js';
 import type { Shims } from '../runtime/shims.js';
 import type { Container } from './container.js';
 import type { ContainerDirectories } from './directories.js';
-import { etcFiles, type ResolverDefaults, writeEtcFiles } from './etc-files.js';
+import { type EtcDefaults, etcFiles, writeEtcFiles } from './etc-files.js';
 import type { ContainerRegistry } from './registry.js';
 import { copyFromImage } from './volume-copy-up.js';
 import { SeccompFilters } from './seccomp-filters.js';
@@ -31,7 +31,7 @@ export interface LaunchOptions {
   defaultUlimits: { Name: string; Hard: number; Soft: number }[];
   /** Other OCI runtimes by name; Gantry's own is not among them. */
   runtimes: ReadonlyMap<string, OciRuntime>;
-  resolver: ResolverDefaults;
+  resolver: EtcDefaults;
   idMappings?: { uid: OciIdMapping[]; gid: OciIdMapping[] };
 }
 

@@ -36,6 +36,7 @@ Supervisor::Supervisor(UniqueFd control, UniqueFd network_namespace)
   connections_.add(std::move(control), true);
   loop_.on_idle([this] {
     container_.release_memory();
+    DnsServer::release_memory();
     release_unused_memory();
   });
 }
@@ -50,6 +51,7 @@ void Supervisor::on_abandoned() {
 void Supervisor::give_up() noexcept {
   container_.abandon();
   connections_.stop_listening();
+  dns_.reset();
   network_namespace_.reset();
   orphans_.reset();
   clients_done_ = true;
@@ -79,6 +81,7 @@ void Supervisor::on_processes_ended() {
   loop_.cancel(grace_);
   container_.clean_up();
   orphans_.reset();
+  dns_.reset();
   network_namespace_.reset();
   record_exit();
 }
