@@ -23,6 +23,7 @@ import { Statistics } from './containers/stats.js';
 import { timestamp } from './containers/timestamp.js';
 import { Updates } from './containers/update.js';
 import { Events } from './events/events.js';
+import { defaultLayerLimits } from './images/content.js';
 import { Images } from './images/images.js';
 import { hostPlatform } from './images/platform.js';
 import { Registries } from './images/registry/registries.js';
@@ -53,8 +54,6 @@ export interface Engine {
   reconciliation: Reconciliation;
 }
 
-/** Inodes are finite as well; the largest layers in use have a few hundred thousand entries. */
-const MAX_LAYER_ENTRIES = 4_000_000;
 /** Where a build puts the shim, relative to the compiled daemon. */
 const shimPath = join(import.meta.dirname, '..', 'addon', 'gantry-shim');
 
@@ -108,10 +107,7 @@ export function createEngine(
     events,
     { containersUsing: usersOfImage },
     mapping,
-    {
-      maxBytes: config.maxLayerSize,
-      maxEntries: MAX_LAYER_ENTRIES,
-    },
+    { ...defaultLayerLimits, maxBytes: config.maxLayerSize },
   );
   const registries = new Registries(
     { ...images, sources: new BlobSourceStore(database) },

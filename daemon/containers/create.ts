@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { conflict, invalid } from '../errors.js';
+import type { ImageConfig } from '../images/image-document.js';
 import type { Networks } from '../networks/networks.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ContainerStore } from '../store/containers.js';
@@ -15,7 +16,7 @@ import {
 import type { ContainerDirectories } from './directories.js';
 import type { ContainerEvents } from './events.js';
 import { completeHostConfig, type HostConfigDefaults } from './host-config.js';
-import { commandOf, withImageDefaults, type ImageContainerConfig } from './image-defaults.js';
+import { commandOf, withImageDefaults } from './image-defaults.js';
 import { refuseConflictingModes } from './mode-conflicts.js';
 import { requestedMounts } from './mount-points.js';
 import { generateName } from './names.js';
@@ -29,7 +30,7 @@ import { refuseWithUserNamespace } from './user-namespace.js';
 /** What the creation of a container needs from the images. */
 export interface ImageSource {
   /** @throws GantryError not-found in the words on which the docker CLI starts a pull */
-  resolve(reference: string, platform?: string): { id: string; config: ImageContainerConfig };
+  resolve(reference: string, platform?: string): { id: string; config: ImageConfig };
   /** The unpacked layers, topmost first. */
   layerDirectories(imageId: string): string[];
 }

@@ -1,15 +1,5 @@
+import type { EventPublisher } from '../events/event-publisher.js';
 import type { Container } from './container.js';
-
-/** Where events go; daemon/events implements it. */
-export interface EventPublisher {
-  publish(event: {
-    type: string;
-    action: string;
-    actorId: string;
-    attributes: Record<string, string>;
-    scope?: 'local' | 'swarm';
-  }): void;
-}
 
 /** Publishes what happened to a container, with the attributes Docker gives: image, name and labels. */
 export class ContainerEvents {

@@ -1,27 +1,12 @@
 import { invalid } from '../errors.js';
+import type { ImageConfig } from '../images/image-document.js';
 import type { ContainerConfig } from './container.js';
-
-/** What an image says about the containers made from it: `config` of the OCI image configuration. */
-export interface ImageContainerConfig {
-  User?: string | null;
-  ExposedPorts?: Record<string, object> | null;
-  Env?: string[] | null;
-  Entrypoint?: string[] | null;
-  Cmd?: string[] | null;
-  Volumes?: Record<string, object> | null;
-  WorkingDir?: string | null;
-  Labels?: Record<string, string> | null;
-  StopSignal?: string | null;
-  Healthcheck?: ContainerConfig['Healthcheck'] | null;
-  OnBuild?: string[] | null;
-  Shell?: string[] | null;
-}
 
 /**
  * The container's configuration with the image's where it says nothing itself.
  * An entrypoint given by the user puts the image's command out of force, as Docker has it.
  */
-export function withImageDefaults(config: ContainerConfig, image: ImageContainerConfig): ContainerConfig {
+export function withImageDefaults(config: ContainerConfig, image: ImageConfig): ContainerConfig {
   const ownEntrypoint = config.Entrypoint != null && config.Entrypoint.length > 0;
   const clearedEntrypoint = config.Entrypoint?.length === 1 && config.Entrypoint[0] === '';
   const useImageCommand = !config.Cmd?.length && !ownEntrypoint;
@@ -66,12 +51,12 @@ function mergeEnvironment(
   return [...(own ?? []), ...(image ?? []).filter((entry) => !ownNames.has(nameOf(entry)))];
 }
 
-function exposedPorts(config: ContainerConfig, image: ImageContainerConfig): Partial<ContainerConfig> {
+function exposedPorts(config: ContainerConfig, image: ImageConfig): Partial<ContainerConfig> {
   const ports = { ...image.ExposedPorts, ...config.ExposedPorts };
   return Object.keys(ports).length > 0 ? { ExposedPorts: ports as Record<string, never> } : {};
 }
 
-function healthcheck(config: ContainerConfig, image: ImageContainerConfig): Partial<ContainerConfig> {
+function healthcheck(config: ContainerConfig, image: ImageConfig): Partial<ContainerConfig> {
   const own = config.Healthcheck;
   if (!own && !image.Healthcheck) return {};
   if (!own?.Test?.length) return { Healthcheck: { ...image.Healthcheck, ...withoutZero(own ?? {}) } };

@@ -74,6 +74,18 @@ export class Statistics {
   }
 }
 
+/** The fields as cgroup v1 names them; nothing fills most of them any more. */
+const noBlockStatistics = {
+  io_service_bytes_recursive: null,
+  io_serviced_recursive: null,
+  io_queue_recursive: null,
+  io_service_time_recursive: null,
+  io_wait_time_recursive: null,
+  io_merged_recursive: null,
+  io_time_recursive: null,
+  sectors_recursive: null,
+};
+
 const emptyCpuStats = {
   cpu_usage: { total_usage: 0, usage_in_kernelmode: 0, usage_in_usermode: 0 },
   throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 },
@@ -84,16 +96,7 @@ function emptySample(container: Container): StatsSample {
     read: '0001-01-01T00:00:00Z',
     preread: '0001-01-01T00:00:00Z',
     pids_stats: {},
-    blkio_stats: {
-      io_service_bytes_recursive: null,
-      io_serviced_recursive: null,
-      io_queue_recursive: null,
-      io_service_time_recursive: null,
-      io_wait_time_recursive: null,
-      io_merged_recursive: null,
-      io_time_recursive: null,
-      sectors_recursive: null,
-    },
+    blkio_stats: noBlockStatistics,
     num_procs: 0,
     storage_stats: {},
     cpu_stats: emptyCpuStats,
@@ -136,14 +139,9 @@ function blkioStats({ blkio }: CgroupStats): object {
   const entries = (value: 'bytes' | 'operations'): object[] =>
     blkio.map(({ major, minor, op, ...counts }) => ({ major, minor, op, value: counts[value] }));
   return {
+    ...noBlockStatistics,
     io_service_bytes_recursive: entries('bytes'),
     io_serviced_recursive: entries('operations'),
-    io_queue_recursive: null,
-    io_service_time_recursive: null,
-    io_wait_time_recursive: null,
-    io_merged_recursive: null,
-    io_time_recursive: null,
-    sectors_recursive: null,
   };
 }
 

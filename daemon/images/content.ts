@@ -22,7 +22,8 @@ export interface LayerLimits {
   maxEntries: number;
 }
 
-const defaultLimits: LayerLimits = { maxBytes: 64 * 1024 ** 3, maxEntries: 4_000_000 };
+/** Inodes are finite as well; the largest layers in use have a few hundred thousand entries. */
+export const defaultLayerLimits: LayerLimits = { maxBytes: 64 * 1024 ** 3, maxEntries: 4_000_000 };
 
 /**
  * The blobs and unpacked layers on disk, kept in step with their rows: a file is moved into place or out of it in the
@@ -40,7 +41,7 @@ export class Content {
     readonly addon: Addon,
     /** Layers are unpacked with the ids that their owners have on the host. */
     readonly mapping: IdMapping,
-    readonly layerLimits: LayerLimits = defaultLimits,
+    readonly layerLimits: LayerLimits = defaultLayerLimits,
   ) {
     directories.create();
     this.durability = new Durability(store, addon, directories.blobs);

@@ -1,17 +1,7 @@
+import type { EventPublisher } from '../events/event-publisher.js';
 import type { ImageStore } from '../store/images.js';
 import type { Digest } from './digest.js';
 import type { ImageDocument } from './image-document.js';
-
-/** Where events go; daemon/events implements it. */
-export interface EventPublisher {
-  publish(event: {
-    type: string;
-    action: string;
-    actorId: string;
-    attributes: Record<string, string>;
-    scope?: 'local' | 'swarm';
-  }): void;
-}
 
 /** Publishes what happened to an image, with the attributes Docker gives: its labels and the name it was meant by. */
 export class ImageEvents {

@@ -1,3 +1,4 @@
+import type { EventPublisher } from '../events/event-publisher.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ImageStore } from '../store/images.js';
 import { IdMapping } from '../userns/id-mapping.js';
@@ -5,7 +6,7 @@ import { Committer } from './commit.js';
 import { Content, type LayerLimits } from './content.js';
 import type { Digest } from './digest.js';
 import { ImageDirectories } from './directories.js';
-import { ImageEvents, type EventPublisher } from './events.js';
+import { ImageEvents } from './events.js';
 import { ImageImporter } from './import.js';
 import { ImageLoader } from './load.js';
 import { Lookup, type Image } from './lookup.js';
@@ -14,12 +15,6 @@ import { ImageRemoval } from './removal.js';
 import { ImageSaver } from './save.js';
 import { Tags } from './tags.js';
 import type { ImageUsers } from './users.js';
-
-export type { CommitSource } from './commit.js';
-export type { EventPublisher } from './events.js';
-export type { ImageConfig } from './image-document.js';
-export type { Image } from './lookup.js';
-export type { ImageUsers } from './users.js';
 
 /** Everything about images, put together. Each part has one subject. */
 export class Images {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict, invalid, notFound, unsupported } from '../errors.js';
-import type { EventPublisher } from '../containers/events.js';
+import type { EventPublisher } from '../events/event-publisher.js';
 import { timestamp } from '../containers/timestamp.js';
 import type { Filters } from '../http/filters.js';
 import type { Addon } from '../runtime/addon.js';
