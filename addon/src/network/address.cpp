@@ -101,4 +101,14 @@ void set_interface_sysctl(const char* protocol, const std::string& interface, co
   check(::write(file.get(), value, 1), "write " + std::string(value) + " to " + path);
 }
 
+void write_interface_sysctl(const std::string& protocol, const std::string& group, const std::string& interface,
+                            const std::string& name, const std::string& value) {
+  const std::string path = "/proc/sys/net/" + protocol + "/" + group + "/" + interface + "/" + name;
+  if ((protocol != "ipv4" && protocol != "ipv6") || (group != "conf" && group != "neigh") ||
+      name.find('/') != std::string::npos)
+    throw Error("write " + path, EINVAL);
+  UniqueFd file(check(::open(path.c_str(), O_WRONLY | O_CLOEXEC), "open " + path));
+  check(::write(file.get(), value.data(), value.size()), "write " + value + " to " + path);
+}
+
 }  // namespace gantry

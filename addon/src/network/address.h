@@ -34,5 +34,8 @@ void remove_address(NetlinkBatch& batch, uint32_t link, const NetworkAddress& ad
 /// Sets a sysctl of one interface in the thread's network namespace: ("ipv6", "eth0", "accept_ra", "0").
 /// A kernel without IPv6 has none of its files, and needs none.
 void set_interface_sysctl(const char* protocol, const std::string& interface, const char* name, const char* value);
+/// The same for a value that a user gave; the file must exist. @throws Error
+void write_interface_sysctl(const std::string& protocol, const std::string& group, const std::string& interface,
+                            const std::string& name, const std::string& value);
 
 }  // namespace gantry

@@ -101,6 +101,8 @@ void ensure_bridge(const std::string& name, const std::vector<std::string>& addr
     if (has_family(AF_INET6)) {
       set_interface_sysctl("ipv6", name, "disable_ipv6", "0");
       set_interface_sysctl("ipv6", name, "accept_ra", "0");
+      // What is forwarded waits for the neighbour, who is asked from the link-local address: a second late with DAD.
+      set_interface_sysctl("ipv6", name, "accept_dad", "0");
     }
     const std::vector<NetworkAddress> present = addresses_of(netlink, link);
     NetlinkBatch batch;
@@ -118,16 +120,6 @@ void ensure_bridge(const std::string& name, const std::vector<std::string>& addr
     if (created) delete_link(name);
     throw;
   }
-}
-
-bool link_exists(const std::string& name) { return NetlinkSocket().link_index(name) != 0; }
-
-void delete_link(const std::string& name) {
-  require_interface_name(name);
-  NetlinkBatch batch;
-  batch.message(RTM_DELLINK, 0, ifinfomsg{}, "delete network interface " + name, ENODEV);
-  batch.attribute(IFLA_IFNAME, name);
-  NetlinkSocket().run(batch);
 }
 
 }  // namespace gantry

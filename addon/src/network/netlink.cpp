@@ -90,8 +90,8 @@ void NetlinkBatch::close(size_t nested) {
   std::memcpy(buffer_.data() + nested, &length, sizeof length);
 }
 
-NetlinkSocket::NetlinkSocket() {
-  socket_.reset(check(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), "open a netlink socket"));
+NetlinkSocket::NetlinkSocket(int protocol) {
+  socket_.reset(check(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), "open a netlink socket"));
   const int on = 1;
   ::setsockopt(socket_.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
   ::setsockopt(socket_.get(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);

@@ -46,10 +46,10 @@ class NetlinkBatch {
   std::vector<Request> requests_;
 };
 
-/// A connection to rtnetlink in the network namespace that the thread is in when it is opened.
+/// A connection to netlink in the network namespace that the thread is in when it is opened.
 class NetlinkSocket {
  public:
-  NetlinkSocket();
+  explicit NetlinkSocket(int protocol = NETLINK_ROUTE);
 
   /// Sends all messages at once and waits for all answers. @throws Error for the first that was refused
   void run(NetlinkBatch& batch);

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,29 +16,66 @@ namespace gantry {
 /// ("172.18.0.1/16"). Addresses of a family that has none in the list are left alone. @throws Error
 void ensure_bridge(const std::string& name, const std::vector<std::string>& addresses, uint32_t mtu);
 
+/// Creates an interface that macvlan and ipvlan networks stand on, and brings it up: "vlan" on `parent`, or "dummy".
+/// One that exists is left alone. @return whether it was created
+bool ensure_parent_link(const std::string& name, const std::string& kind, const std::string& parent, uint16_t vlan);
+
 bool link_exists(const std::string& name);
 /// Absence is fine. Takes a grace period of the kernel (some 20 ms) for a veth.
 void delete_link(const std::string& name);
 
 /// A new network namespace with its loopback up. It lives as long as a descriptor or a process is in it.
 UniqueFd create_network_namespace();
-/// The same, belonging to a new user namespace with these maps.
-UniqueFd create_network_namespace(const IdMaps& ids);
-/// The same, belonging to the user namespace of a process.
-UniqueFd create_network_namespace(pid_t owner);
 
+/// One interface of a container.
 struct Endpoint {
-  std::string bridge;
+  /// "bridge" (a veth pair), "macvlan" or "ipvlan".
+  std::string kind = "bridge";
+  /// The bridge, or the interface of the host that a macvlan or ipvlan shares.
+  std::string parent;
+  /// macvlan: bridge, private, vepa, passthru. ipvlan: l2, l3, l3s.
+  std::string mode;
+  /// ipvlan only: bridge, private, vepa.
+  std::string flag;
+  /// Bridge only: the name of the host's end.
   std::string host_interface;
   std::string container_interface;
+  /// Empty for one that the kernel draws.
   std::string mac_address;
   uint32_t mtu = 0;
   std::vector<std::string> addresses;
-  std::vector<std::string> gateways;
+  /// Bridge only: this port exchanges frames with the host and not with other isolated ports.
+  bool isolated = false;
+  /// Bridge only: frames may leave by the port they came from, which netfilter on bridges needs for published ports.
+  bool hairpin = false;
+  struct Sysctl {
+    /// "ipv4" or "ipv6"; "conf" or "neigh".
+    std::string family, group, name, value;
+  };
+  std::vector<Sysctl> sysctls;
 };
 
-/// Connects a namespace to a bridge by a veth pair: addresses, routes, up. Leaves nothing behind on failure.
-void create_endpoint(int network_namespace, const Endpoint& endpoint);
+/// The default route of one family; without a gateway everything is taken to be on the link.
+struct DefaultRoute {
+  int family = 0;
+  std::string interface;
+  std::string gateway;
+};
+
+/// A new network namespace with its loopback and these interfaces up. Leaves nothing behind on failure.
+UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes);
+/// The same, belonging to a new user namespace with these maps.
+UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes,
+                                    const IdMaps& ids);
+/// The same, belonging to the user namespace of a process.
+UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes,
+                                    pid_t owner);
+/// Adds interfaces to a namespace and replaces its default routes of both families by these.
+/// Leaves nothing behind on failure.
+void connect_namespace(int network_namespace, const std::vector<Endpoint>& endpoints,
+                       const std::vector<DefaultRoute>& routes);
+/// Removes an interface from a namespace, absence is fine, and replaces the default routes.
+void disconnect_namespace(int network_namespace, const std::string& interface, const std::vector<DefaultRoute>& routes);
 
 struct InterfaceStats {
   std::string name;
@@ -51,7 +89,18 @@ std::vector<InterfaceStats> interface_stats(pid_t pid);
 /// The content of /proc/net/dev.
 std::vector<InterfaceStats> parse_interface_stats(const std::string& text);
 
-/// Runs an nftables script in one transaction. @throws Error with what nft says about it
-void apply_nftables(const std::string& script);
+/// A lasting connection to nftables, in the network namespace of the thread that makes it. It is kept because the
+/// kernel lets whoever closes one wait for what was deleted through it.
+class Nftables {
+ public:
+  Nftables();
+  ~Nftables();
+  /// Runs a script in one transaction. Safe on several threads. @return what it prints @throws Error with what nft says
+  std::string run(const std::string& script);
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
 
 }  // namespace gantry

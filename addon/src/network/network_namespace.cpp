@@ -1,53 +1,197 @@
 #include <fcntl.h>
-#include <net/if.h>
+#include <linux/rtnetlink.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-
-#include <cstring>
 
 #include "isolation/error.h"
 #include "isolation/user_namespace.h"
+#include "network/endpoint.h"
+#include "network/link.h"
 #include "network/namespace_thread.h"
 #include "network/network.h"
 
 namespace gantry {
 namespace {
 
-void bring_loopback_up() {
-  UniqueFd control(check(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "open a socket"));
-  ifreq request = {};
-  std::strcpy(request.ifr_name, "lo");
-  request.ifr_flags = IFF_UP;
-  check(::ioctl(control.get(), SIOCSIFFLAGS, &request), "bring the loopback interface up");
+/// The loopback is the first interface of every namespace.
+constexpr uint32_t LOOPBACK = 1;
+
+UniqueFd enter_new_namespace() {
+  check(::unshare(CLONE_NEWNET), "create a network namespace");
+  return UniqueFd(check(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), "open /proc/thread-self/ns/net"));
 }
 
-UniqueFd with_loopback_up(UniqueFd network) {
+void enter(int network_namespace) {
+  check(::setns(network_namespace, CLONE_NEWNET), "enter the network namespace of a container");
+}
+
+rtmsg default_route(int family) {
+  rtmsg header = {};
+  header.rtm_family = static_cast<uint8_t>(family);
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_protocol = RTPROT_BOOT;
+  header.rtm_scope = RT_SCOPE_UNIVERSE;
+  header.rtm_type = RTN_UNICAST;
+  return header;
+}
+
+void add_default_route(NetlinkSocket& inside, NetlinkBatch& batch, const DefaultRoute& route) {
+  rtmsg header = default_route(route.family);
+  if (route.gateway.empty() && route.family == AF_INET) header.rtm_scope = RT_SCOPE_LINK;
+  batch.message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, header,
+                "add default route via " + (route.gateway.empty() ? route.interface : route.gateway));
+  if (!route.gateway.empty()) {
+    const NetworkAddress gateway = parse_address(route.gateway);
+    batch.attribute(RTA_GATEWAY, gateway.bytes.data(), gateway.size());
+  }
+  batch.attribute(RTA_OIF, inside.link_index(route.interface));
+}
+
+/// There may be none, no table for one, or no such family in this kernel: all as good as success.
+void remove_default_routes(NetlinkSocket& inside) {
+  for (const int family : {AF_INET, AF_INET6}) {
+    rtmsg header = default_route(family);
+    header.rtm_protocol = RTPROT_UNSPEC;
+    header.rtm_scope = RT_SCOPE_NOWHERE;
+    NetlinkBatch batch;
+    batch.message(RTM_DELROUTE, 0, header, "remove the default route", ESRCH);
+    try {
+      inside.run(batch);
+    } catch (const Error& error) {
+      if (error.error() != ENOENT && error.error() != EAFNOSUPPORT && error.error() != EOPNOTSUPP) throw;
+    }
+  }
+}
+
+/// Brings interfaces about in the namespace that the thread is in.
+class Connection {
+ public:
+  /// @param host a socket of the namespace that the other ends are in
+  Connection(NetlinkSocket& host, int network_namespace, const std::vector<Endpoint>& endpoints)
+      : host_(host), namespace_(network_namespace) {
+    for (const Endpoint& each : endpoints) plans_.emplace_back(each);
+  }
+
+  void make(const std::vector<DefaultRoute>& routes, bool fresh) {
+    try {
+      for (; created_ < plans_.size(); ++created_) {
+        NetlinkBatch create;
+        plans_[created_].create(host_, create, namespace_);
+        host_.run(create);
+      }
+      configure(routes, fresh);
+    } catch (...) {
+      undo();
+      throw;
+    }
+  }
+
+ private:
+  void configure(const std::vector<DefaultRoute>& routes, bool fresh) {
+    for (const EndpointPlan& plan : plans_) plan.set_sysctls();
+    NetlinkBatch batch;
+    if (fresh) batch.message(RTM_NEWLINK, 0, link_up(LOOPBACK), "bring the loopback interface up");
+    for (const EndpointPlan& plan : plans_) plan.configure(inside_, batch);
+    inside_.run(batch);
+    // Of the links that are up now.
+    if (!fresh) remove_default_routes(inside_);
+    NetlinkBatch routing;
+    for (const DefaultRoute& route : routes) add_default_route(inside_, routing, route);
+    inside_.run(routing);
+    NetlinkBatch ends;
+    for (const EndpointPlan& plan : plans_) plan.bring_host_end_up(host_, ends);
+    host_.run(ends);
+    await_carriers();
+  }
+
+  void await_carriers() {
+    for (const EndpointPlan& plan : plans_) {
+      if (plan.endpoint.kind != "bridge") continue;
+      await_carrier(host_, plan.endpoint.host_interface);
+      await_carrier(inside_, plan.endpoint.container_interface);
+      await_carrier(host_, plan.endpoint.parent);
+    }
+  }
+
+  void undo() noexcept {
+    for (size_t i = 0; i < created_; ++i) {
+      const EndpointPlan& plan = plans_[i];
+      const bool veth = plan.endpoint.kind == "bridge";
+      NetlinkBatch batch;
+      batch.message(RTM_DELLINK, 0, ifinfomsg{}, "undo a network interface", ENODEV);
+      batch.attribute(IFLA_IFNAME, veth ? plan.endpoint.host_interface : plan.endpoint.container_interface);
+      try {
+        (veth ? host_ : inside_).run(batch);
+      } catch (const Error&) {
+        // It goes with the namespace.
+      }
+    }
+  }
+
+  NetlinkSocket& host_;
+  NetlinkSocket inside_;
+  int namespace_;
+  std::vector<EndpointPlan> plans_;
+  size_t created_ = 0;
+};
+
+/// Brings up what is in a new namespace that another user namespace owns.
+UniqueFd connected(UniqueFd created, const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes) {
   on_own_thread([&] {
-    check(::setns(network.get(), CLONE_NEWNET), "enter a network namespace");
-    bring_loopback_up();
+    NetlinkSocket host;
+    enter(created.get());
+    Connection(host, created.get(), endpoints).make(routes, true);
   });
-  return network;
+  return created;
 }
 
 }  // namespace
 
-UniqueFd create_network_namespace(const IdMaps& ids) { return with_loopback_up(create_network_namespace_for(ids)); }
+UniqueFd create_network_namespace() { return create_connected_namespace({}, {}); }
 
-UniqueFd create_network_namespace(pid_t owner) {
-  const std::string path = "/proc/" + std::to_string(owner) + "/ns/user";
-  const UniqueFd user(check(::open(path.c_str(), O_RDONLY | O_CLOEXEC), "open " + path));
-  return with_loopback_up(create_network_namespace_in(user.get()));
+UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes,
+                                    const IdMaps& ids) {
+  return connected(create_network_namespace_for(ids), endpoints, routes);
 }
 
-UniqueFd create_network_namespace() {
+UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes,
+                                    pid_t owner) {
+  const std::string path = "/proc/" + std::to_string(owner) + "/ns/user";
+  const UniqueFd user(check(::open(path.c_str(), O_RDONLY | O_CLOEXEC), "open " + path));
+  return connected(create_network_namespace_in(user.get()), endpoints, routes);
+}
+
+UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes) {
   UniqueFd result;
   on_own_thread([&] {
-    check(::unshare(CLONE_NEWNET), "create a network namespace");
-    bring_loopback_up();
-    result.reset(check(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), "open /proc/thread-self/ns/net"));
+    NetlinkSocket host;
+    UniqueFd created = enter_new_namespace();
+    Connection(host, created.get(), endpoints).make(routes, true);
+    result = std::move(created);
   });
   return result;
+}
+
+void connect_namespace(int network_namespace, const std::vector<Endpoint>& endpoints,
+                       const std::vector<DefaultRoute>& routes) {
+  on_own_thread([&] {
+    NetlinkSocket host;
+    enter(network_namespace);
+    Connection(host, network_namespace, endpoints).make(routes, false);
+  });
+}
+
+void disconnect_namespace(int network_namespace, const std::string& interface,
+                          const std::vector<DefaultRoute>& routes) {
+  on_own_thread([&] {
+    enter(network_namespace);
+    delete_link(interface);
+    NetlinkSocket inside;
+    remove_default_routes(inside);
+    NetlinkBatch batch;
+    for (const DefaultRoute& route : routes) add_default_route(inside, batch, route);
+    inside.run(batch);
+  });
 }
 
 }  // namespace gantry

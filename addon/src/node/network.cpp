@@ -1,6 +1,11 @@
 #include "network/network.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
 #include "isolation/user_namespace.h"
+#include "network/conntrack.h"
+#include "network/published_port.h"
 #include "node/async.h"
 #include "node/init.h"
 
@@ -10,6 +15,13 @@ namespace {
 std::string text(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::String>().Utf8Value();
 }
+
+std::string optional_text(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  return value.IsUndefined() ? "" : value.As<Napi::String>().Utf8Value();
+}
+
+bool flag(const Napi::Object& object, const char* name) { return object.Get(name).ToBoolean().Value(); }
 
 std::vector<std::string> texts(const Napi::Object& object, const char* name) {
   const auto array = object.Get(name).As<Napi::Array>();
@@ -40,6 +52,17 @@ Napi::Value ensure_bridge_async(const Napi::CallbackInfo& info) {
                                 mtu = mtu_of(options)] { ensure_bridge(name, addresses, mtu); });
 }
 
+Napi::Value ensure_parent_link_async(const Napi::CallbackInfo& info) {
+  const auto options = info[0].As<Napi::Object>();
+  const auto vlan = static_cast<uint16_t>(options.Get("vlan").As<Napi::Number>().Uint32Value());
+  return run_async(
+      info.Env(),
+      [name = text(options, "name"), kind = text(options, "kind"), parent = text(options, "parent"), vlan] {
+        return ensure_parent_link(name, kind, parent, vlan);
+      },
+      [](Napi::Env env, bool created) { return Napi::Boolean::New(env, created); });
+}
+
 Napi::Value delete_link_async(const Napi::CallbackInfo& info) {
   return run_async(info.Env(), [name = first_text(info)] { delete_link(name); });
 }
@@ -48,18 +71,71 @@ Napi::Value link_exists_now(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Boolean::New(info.Env(), link_exists(first_text(info))); });
 }
 
+Endpoint endpoint_of(const Napi::Object& request) {
+  Endpoint endpoint;
+  endpoint.kind = text(request, "kind");
+  endpoint.parent = text(request, "parent");
+  endpoint.mode = optional_text(request, "mode");
+  endpoint.flag = optional_text(request, "flag");
+  endpoint.host_interface = optional_text(request, "hostInterface");
+  endpoint.container_interface = text(request, "containerInterface");
+  endpoint.mac_address = optional_text(request, "macAddress");
+  endpoint.mtu = mtu_of(request);
+  endpoint.addresses = texts(request, "addresses");
+  endpoint.isolated = flag(request, "isolated");
+  endpoint.hairpin = flag(request, "hairpin");
+  const Napi::Value sysctls = request.Get("sysctls");
+  if (!sysctls.IsArray()) return endpoint;
+  const auto array = sysctls.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto each = array.Get(i).As<Napi::Object>();
+    endpoint.sysctls.push_back({text(each, "family"), text(each, "group"), text(each, "name"), text(each, "value")});
+  }
+  return endpoint;
+}
+
+std::vector<Endpoint> endpoints_of(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<Endpoint> result;
+  for (uint32_t i = 0; i < array.Length(); ++i) result.push_back(endpoint_of(array.Get(i).As<Napi::Object>()));
+  return result;
+}
+
+std::vector<DefaultRoute> routes_of(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<DefaultRoute> result;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto each = array.Get(i).As<Napi::Object>();
+    const bool v6 = each.Get("family").As<Napi::Number>().Uint32Value() == 6;
+    result.push_back({v6 ? AF_INET6 : AF_INET, text(each, "interface"), text(each, "gateway")});
+  }
+  return result;
+}
+
+UniqueFd open_namespace(const std::string& path) {
+  return UniqueFd(check(::open(path.c_str(), O_RDONLY | O_CLOEXEC), "open " + path));
+}
+
 Napi::Value create_namespace(const Napi::CallbackInfo& info) {
   const auto to_number = [](Napi::Env env, UniqueFd fd) { return Napi::Number::New(env, fd.release()); };
-  if (!info[0].IsObject())
+  const auto endpoints = endpoints_of(info[0]);
+  const auto routes = routes_of(info[1]);
+  if (!info[2].IsObject())
     return run_async(
-        info.Env(), [] { return create_network_namespace(); }, to_number);
-  const auto owner = info[0].As<Napi::Object>();
+        info.Env(), [=] { return create_connected_namespace(endpoints, routes); }, to_number);
+  const auto owner = info[2].As<Napi::Object>();
   if (owner.Get("pid").IsNumber())
     return run_async(
-        info.Env(), [pid = owner.Get("pid").As<Napi::Number>().Int32Value()] { return create_network_namespace(pid); },
+        info.Env(),
+        [=, pid = static_cast<pid_t>(owner.Get("pid").As<Napi::Number>().Int32Value())] {
+          return create_connected_namespace(endpoints, routes, pid);
+        },
         to_number);
   return run_async(
-      info.Env(), [ids = IdMaps{ranges(owner, "uid"), ranges(owner, "gid")}] { return create_network_namespace(ids); },
+      info.Env(),
+      [=, ids = IdMaps{ranges(owner, "uid"), ranges(owner, "gid")}] {
+        return create_connected_namespace(endpoints, routes, ids);
+      },
       to_number);
 }
 
@@ -69,18 +145,28 @@ Napi::Value user_namespace_of_now(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value create_endpoint_async(const Napi::CallbackInfo& info) {
-  const auto request = info[1].As<Napi::Object>();
-  Endpoint endpoint;
-  endpoint.bridge = text(request, "bridge");
-  endpoint.host_interface = text(request, "hostInterface");
-  endpoint.container_interface = text(request, "containerInterface");
-  endpoint.mac_address = text(request, "macAddress");
-  endpoint.mtu = mtu_of(request);
-  endpoint.addresses = texts(request, "addresses");
-  endpoint.gateways = texts(request, "gateways");
-  return run_async(info.Env(), [network_namespace = info[0].As<Napi::Number>().Int32Value(), endpoint] {
-    create_endpoint(network_namespace, endpoint);
+Napi::Value connect_namespace_async(const Napi::CallbackInfo& info) {
+  return run_async(info.Env(),
+                   [path = first_text(info), endpoints = endpoints_of(info[1]), routes = routes_of(info[2])] {
+                     connect_namespace(open_namespace(path).get(), endpoints, routes);
+                   });
+}
+
+Napi::Value disconnect_namespace_async(const Napi::CallbackInfo& info) {
+  return run_async(info.Env(), [path = first_text(info), interface = info[1].As<Napi::String>().Utf8Value(),
+                                routes = routes_of(info[2])] {
+    disconnect_namespace(open_namespace(path).get(), interface, routes);
+  });
+}
+
+Napi::Value bind_port_now(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    BoundPort bound = bind_port(first_text(info), info[1].As<Napi::String>().Utf8Value(),
+                                static_cast<uint16_t>(info[2].As<Napi::Number>().Uint32Value()));
+    auto result = Napi::Object::New(info.Env());
+    result.Set("descriptor", Napi::Number::New(info.Env(), bound.socket ? bound.socket.release() : -1));
+    result.Set("port", Napi::Number::New(info.Env(), bound.port));
+    return result;
   });
 }
 
@@ -111,20 +197,37 @@ Napi::Value interface_stats_async(const Napi::CallbackInfo& info) {
       });
 }
 
+Napi::Value forget_udp_flows_async(const Napi::CallbackInfo& info) {
+  const auto array = info[0].As<Napi::Array>();
+  std::vector<std::string> addresses;
+  for (uint32_t i = 0; i < array.Length(); ++i) addresses.push_back(array.Get(i).As<Napi::String>().Utf8Value());
+  return run_async(info.Env(), [addresses] { forget_udp_flows(addresses); });
+}
+
 Napi::Value apply_nftables_async(const Napi::CallbackInfo& info) {
-  return run_async(info.Env(), [script = first_text(info)] { apply_nftables(script); });
+  return run_async(
+      info.Env(),
+      [script = first_text(info)] {
+        static Nftables nftables;
+        return nftables.run(script);
+      },
+      [](Napi::Env env, const std::string& output) { return Napi::String::New(env, output); });
 }
 
 }  // namespace
 
 void init_network(Napi::Env env, Napi::Object exports) {
   exports.Set("ensureBridge", Napi::Function::New(env, ensure_bridge_async, "ensureBridge"));
+  exports.Set("ensureParentLink", Napi::Function::New(env, ensure_parent_link_async, "ensureParentLink"));
   exports.Set("deleteLink", Napi::Function::New(env, delete_link_async, "deleteLink"));
   exports.Set("linkExists", Napi::Function::New(env, link_exists_now, "linkExists"));
   exports.Set("userNamespaceOf", Napi::Function::New(env, user_namespace_of_now, "userNamespaceOf"));
   exports.Set("createNetworkNamespace", Napi::Function::New(env, create_namespace, "createNetworkNamespace"));
-  exports.Set("createEndpoint", Napi::Function::New(env, create_endpoint_async, "createEndpoint"));
+  exports.Set("connectNamespace", Napi::Function::New(env, connect_namespace_async, "connectNamespace"));
+  exports.Set("disconnectNamespace", Napi::Function::New(env, disconnect_namespace_async, "disconnectNamespace"));
+  exports.Set("bindPort", Napi::Function::New(env, bind_port_now, "bindPort"));
   exports.Set("interfaceStats", Napi::Function::New(env, interface_stats_async, "interfaceStats"));
+  exports.Set("forgetUdpFlows", Napi::Function::New(env, forget_udp_flows_async, "forgetUdpFlows"));
   exports.Set("applyNftables", Napi::Function::New(env, apply_nftables_async, "applyNftables"));
 }
 

@@ -25,6 +25,12 @@ Napi::Value spawn_shim_now(const Napi::CallbackInfo& info) {
     };
     request.network_namespace = descriptor("networkNamespace");
     request.user_namespace = descriptor("userNamespace");
+    const Napi::Value sockets = options.Get("sockets");
+    if (sockets.IsArray()) {
+      const auto array = sockets.As<Napi::Array>();
+      for (uint32_t i = 0; i < array.Length(); ++i)
+        request.sockets.push_back(array.Get(i).As<Napi::Number>().Int32Value());
+    }
 
     SpawnedShim shim = spawn_shim(request);
     auto result = Napi::Object::New(info.Env());

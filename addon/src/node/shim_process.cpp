@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 
 #include "isolation/error.h"
@@ -24,28 +24,31 @@
 namespace gantry {
 namespace {
 
-/// Above the numbers that a shim's descriptors get, so that moving one does not overwrite another.
+/// Above the numbers that the descriptors of a shim without ports get, so that moving one does not overwrite another.
 constexpr int SAFE_NUMBER = 16;
 
-UniqueFd move_up(UniqueFd fd, const std::string& what) {
-  if (fd.get() >= SAFE_NUMBER) return fd;
-  return UniqueFd(check(::fcntl(fd.get(), F_DUPFD_CLOEXEC, SAFE_NUMBER), "duplicate " + what));
+/// The number of the first socket of a published port.
+constexpr int FIRST_SOCKET = 6;
+
+UniqueFd move_up(UniqueFd fd, int least, const std::string& what) {
+  if (fd.get() >= least) return fd;
+  return UniqueFd(check(::fcntl(fd.get(), F_DUPFD_CLOEXEC, least), "duplicate " + what));
+}
+
+UniqueFd open_moved(const std::string& path, int flags, int least, mode_t mode = 0) {
+  return move_up(UniqueFd(check(::open(path.c_str(), flags | O_CLOEXEC, mode), "open " + path)), least, path);
 }
 
 /// Nothing for a negative one.
-UniqueFd duplicate(int fd, const std::string& what) {
+UniqueFd duplicate(int fd, int least, const std::string& what) {
   if (fd < 0) return {};
-  return UniqueFd(check(::fcntl(fd, F_DUPFD_CLOEXEC, SAFE_NUMBER), "duplicate the descriptor of " + what));
-}
-
-UniqueFd open_moved(const std::string& path, int flags, mode_t mode = 0) {
-  return move_up(UniqueFd(check(::open(path.c_str(), flags | O_CLOEXEC, mode), "open " + path)), path);
+  return UniqueFd(check(::fcntl(fd, F_DUPFD_CLOEXEC, least), "duplicate the descriptor of " + what));
 }
 
 /// Everything the child needs, prepared by the parent: between clone and execve no memory may be allocated.
 struct Launch {
   /// Source of the descriptors 0, 1, 2 and so on.
-  std::array<int, 6> descriptors;
+  const int* descriptors;
   unsigned descriptor_count;
   int executable;
   char* const* arguments;
@@ -73,7 +76,11 @@ int become_shim(void* argument) {
   if (::setsid() < 0 || ::chdir("/") < 0) give_up();
   ::umask(022);
   for (unsigned number = 0; number < launch.descriptor_count; ++number)
-    if (::dup2(launch.descriptors[number], static_cast<int>(number)) < 0) give_up();
+    if (launch.descriptors[number] < 0) {
+      ::close(static_cast<int>(number));
+    } else if (::dup2(launch.descriptors[number], static_cast<int>(number)) < 0) {
+      give_up();
+    }
   // Not closed here: the executable is among them until it runs.
   if (::syscall(SYS_close_range, launch.descriptor_count, ~0U, CLOSE_RANGE_CLOEXEC) < 0) give_up();
   reset_signals();
@@ -110,7 +117,7 @@ UniqueFd copy_to_sealed_memory(const std::string& path) {
   int created = ::memfd_create("gantry-shim", FLAGS | MFD_EXEC);
   // Kernels before 6.3 know only executable ones.
   if (created < 0 && errno == EINVAL) created = ::memfd_create("gantry-shim", FLAGS);
-  UniqueFd memory = move_up(UniqueFd(check(created, "create a memory file")), "a memory file");
+  UniqueFd memory = move_up(UniqueFd(check(created, "create a memory file")), SAFE_NUMBER, "a memory file");
   for (off_t left = status.st_size; left > 0;) {
     const ssize_t copied =
         check(::sendfile(memory.get(), source.get(), nullptr, static_cast<size_t>(left)), "copy " + path);
@@ -127,23 +134,38 @@ SpawnedShim spawn_shim(const ShimOptions& options) {
   check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "create a socket pair");
   SpawnedShim result;
   result.control.reset(ends[0]);
-  const UniqueFd control = move_up(UniqueFd(ends[1]), "a socket");
+  const auto socket_count = static_cast<int>(options.sockets.size());
+  const int least = std::max(SAFE_NUMBER, FIRST_SOCKET + socket_count);
+  const UniqueFd control = move_up(UniqueFd(ends[1]), least, "a socket");
   check(::fcntl(result.control.get(), F_SETFL, O_RDWR | O_NONBLOCK), "make a socket non-blocking");
-  const UniqueFd null = open_moved("/dev/null", O_RDWR);
-  const UniqueFd log = open_moved(options.log, O_WRONLY | O_APPEND | O_CREAT, 0600);
-  const UniqueFd network_namespace = duplicate(options.network_namespace, "a network namespace");
-  const UniqueFd user_namespace = duplicate(options.user_namespace, "a user namespace");
+  const UniqueFd null = open_moved("/dev/null", O_RDWR, least);
+  const UniqueFd log = open_moved(options.log, O_WRONLY | O_APPEND | O_CREAT, least, 0600);
+  const UniqueFd executable = duplicate(options.executable, least, "the shim");
+  const UniqueFd network_namespace = duplicate(options.network_namespace, least, "a network namespace");
+  const UniqueFd user_namespace = duplicate(options.user_namespace, least, "a user namespace");
+  if (socket_count > 0 && !network_namespace)
+    throw Error("start a shim", EINVAL, "published ports need a network namespace");
+  std::vector<int> descriptors = {null.get(), null.get(), log.get(), control.get()};
+  // A number stays closed where there is nothing for it and something behind it.
+  if (network_namespace || user_namespace) descriptors.push_back(network_namespace.get());
+  if (user_namespace || socket_count > 0) descriptors.push_back(user_namespace.get());
+  std::vector<UniqueFd> sockets;
+  for (const int socket : options.sockets) {
+    sockets.push_back(duplicate(socket, least, "the socket of a port"));
+    descriptors.push_back(sockets.back().get());
+  }
 
-  std::string name = "gantry-shim", flag = "--bundle", bundle = options.bundle;
+  std::string name = "gantry-shim", flag = "--bundle", bundle = options.bundle, ports = "--ports";
+  std::string port_count = std::to_string(socket_count);
   // Another OCI runtime, where one is configured, looks for its own programs.
   std::string path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  char* const arguments[] = {name.data(), flag.data(), bundle.data(), nullptr};
+  char* const arguments[] = {name.data(),       flag.data(), bundle.data(), socket_count > 0 ? ports.data() : nullptr,
+                             port_count.data(), nullptr};
   char* const environment[] = {path.data(), nullptr};
   Launch launch = {};
-  launch.descriptors = {null.get(),          null.get(), log.get(), control.get(), network_namespace.get(),
-                        user_namespace.get()};
-  launch.descriptor_count = user_namespace ? 6 : network_namespace ? 5 : 4;
-  launch.executable = options.executable;
+  launch.descriptors = descriptors.data();
+  launch.descriptor_count = static_cast<unsigned>(descriptors.size());
+  launch.executable = executable.get();
   launch.arguments = arguments;
   launch.environment = environment;
   result.pid = clone_and_execute(launch);

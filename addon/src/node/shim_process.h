@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 #include "isolation/unique_fd.h"
 
@@ -19,6 +20,8 @@ struct ShimOptions {
   /// -1 for none.
   int network_namespace = -1;
   int user_namespace = -1;
+  /// Of published ports; they need a network namespace. -1 for one that holds nothing.
+  std::vector<int> sockets = {};
 };
 
 struct SpawnedShim {

@@ -1,7 +1,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "isolation/error.h"
 #include "shim/diagnostics.h"
@@ -20,11 +22,19 @@ gantry::UniqueFd inherited(int number) {
   return gantry::UniqueFd(number);
 }
 
+/// The sockets of published ports, behind the namespaces.
+std::vector<gantry::UniqueFd> port_sockets(int count) {
+  std::vector<gantry::UniqueFd> sockets;
+  for (int number = kUserNamespace + 1; count > 0; --count, ++number) sockets.push_back(inherited(number));
+  return sockets;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 3 || strcmp(arguments[1], "--bundle") != 0) {
-    gantry::shim::diagnose("usage: gantry-shim --bundle DIR");
+  const bool with_ports = count == 5 && strcmp(arguments[3], "--ports") == 0;
+  if ((count != 3 && !with_ports) || strcmp(arguments[1], "--bundle") != 0) {
+    gantry::shim::diagnose("usage: gantry-shim --bundle DIR [--ports COUNT]");
     return 2;
   }
   try {
@@ -32,9 +42,10 @@ int main(int count, char** arguments) {
     if (!control) throw gantry::Error("descriptor 3, the control connection");
     auto network_namespace = inherited(kNetworkNamespace);
     const auto user_namespace = inherited(kUserNamespace);
-    gantry::shim::settle_environment(kUserNamespace + 1);
+    auto sockets = port_sockets(with_ports ? atoi(arguments[4]) : 0);
+    gantry::shim::settle_environment(static_cast<unsigned>(kUserNamespace + 1 + sockets.size()));
     gantry::check(chdir(arguments[2]), std::string("chdir ") + arguments[2]);
-    gantry::shim::Supervisor(std::move(control), std::move(network_namespace)).run();
+    gantry::shim::Supervisor(std::move(control), std::move(network_namespace), std::move(sockets)).run();
     return 0;
   } catch (const std::exception& error) {
     gantry::shim::diagnose("%s", error.what());

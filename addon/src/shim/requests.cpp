@@ -91,6 +91,8 @@ json Supervisor::answer(const json& request, const std::string& type) {
     execs_.send_signal(request.at("execId").get<std::string>(), request.at("signal").get<int>());
   } else if (type == "reopen-log") {
     if (LogFile* log = container_.log_file()) log->reopen();
+  } else if (type == "forward") {
+    ports_.set_targets(request.at("ports"));
   } else {
     throw Error("handle request", EINVAL, "unknown type " + type);
   }
@@ -100,6 +102,7 @@ json Supervisor::answer(const json& request, const std::string& type) {
 json Supervisor::launch(bool create, bool start) {
   if (create) {
     container_.create();
+    ports_.open(container_.config().ports);
     if (container_.runtime().adopts_orphans()) {
       orphans_ = std::make_unique<OrphanReaper>(
           loop_, [this](pid_t pid) { return pid == container_.pid() || execs_.owns(pid); });

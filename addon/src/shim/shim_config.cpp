@@ -40,6 +40,7 @@ ShimConfig parse_shim_config(const json& document) {
   config.state_directory = document.at("stateDirectory");
   config.cgroup_path = document.at("cgroupPath");
   config.seccomp_filter = document.value("seccompFilter", "");
+  if (auto ports = document.find("ports"); ports != document.end()) config.ports = *ports;
   read_rootfs(document.at("rootfs"), config);
   read_log(document.at("log"), config);
   if (auto input = document.find("stdin"); input != document.end()) {

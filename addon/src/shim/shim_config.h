@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -34,6 +34,8 @@ struct ShimConfig {
     bool once = false;
   } input;
   std::string seccomp_filter;
+  /// One for each socket that was handed over: its protocol, and where to forward to.
+  nlohmann::json ports = nlohmann::json::array();
   struct {
     /// Empty for Gantry's own isolation.
     std::string path;

@@ -19,8 +19,9 @@ constexpr auto kClientGrace = 5min;
 
 }  // namespace
 
-Supervisor::Supervisor(UniqueFd control, UniqueFd network_namespace)
+Supervisor::Supervisor(UniqueFd control, UniqueFd network_namespace, std::vector<UniqueFd> port_sockets)
     : network_namespace_(std::move(network_namespace)),
+      ports_(loop_, std::move(port_sockets)),
       container_(loop_, {[this] {
                            connections_.broadcast(frame({{"event", "oom"}}));
                          },
@@ -50,6 +51,7 @@ void Supervisor::on_abandoned() {
 void Supervisor::give_up() noexcept {
   container_.abandon();
   connections_.stop_listening();
+  ports_.close();
   network_namespace_.reset();
   orphans_.reset();
   clients_done_ = true;
@@ -79,6 +81,7 @@ void Supervisor::on_processes_ended() {
   loop_.cancel(grace_);
   container_.clean_up();
   orphans_.reset();
+  ports_.close();
   network_namespace_.reset();
   record_exit();
 }

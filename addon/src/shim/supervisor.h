@@ -10,6 +10,7 @@
 #include "shim/event_loop.h"
 #include "shim/exec_table.h"
 #include "shim/orphan_reaper.h"
+#include "shim/published_ports.h"
 #include "shim/supervised_container.h"
 
 namespace gantry::shim {
@@ -20,7 +21,8 @@ class Supervisor {
   /// Works in the bundle, the working directory.
   /// @param control the first control connection
   /// @param network_namespace kept open until the container has ended; may be empty
-  Supervisor(UniqueFd control, UniqueFd network_namespace);
+  /// @param port_sockets bound to the ports that the container publishes
+  Supervisor(UniqueFd control, UniqueFd network_namespace, std::vector<UniqueFd> port_sockets);
   /// Returns when there is nothing left to supervise.
   void run();
 
@@ -47,6 +49,7 @@ class Supervisor {
 
   EventLoop loop_;
   UniqueFd network_namespace_;
+  PublishedPorts ports_;
   SupervisedContainer container_;
   ExecTable execs_;
   /// Only with an external runtime.

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "network/netlink.h"
@@ -18,14 +19,19 @@ namespace {
 
 Endpoint endpoint() {
   Endpoint result;
-  result.bridge = "gtest0";
+  result.parent = "gtest0";
   result.host_interface = "gveth0";
   result.container_interface = "eth0";
   result.mac_address = "02:42:0a:63:00:02";
   result.mtu = 1400;
   result.addresses = {"10.99.0.2/24", "fd99::2/64"};
-  result.gateways = {"10.99.0.1", "fd99::1"};
   return result;
+}
+
+std::vector<DefaultRoute> routes() { return {{AF_INET, "eth0", "10.99.0.1"}, {AF_INET6, "eth0", "fd99::1"}}; }
+
+void create_endpoint(int network_namespace, const Endpoint& request, const std::vector<DefaultRoute>& ways = routes()) {
+  connect_namespace(network_namespace, {request}, ways);
 }
 
 std::string content(const std::string& path) {
@@ -104,10 +110,9 @@ TEST_F(NetworkTest, EndpointWithoutIpv6HasNoneOfIt) {
   const UniqueFd space = create_network_namespace();
   Endpoint request = endpoint();
   request.addresses = {"10.99.0.2/24"};
-  request.gateways = {"10.99.0.1"};
   request.mac_address = "";
   request.mtu = 0;
-  create_endpoint(space.get(), request);
+  create_endpoint(space.get(), request, {{AF_INET, "eth0", "10.99.0.1"}});
   inside(space, [] { EXPECT_EQ(content("/proc/thread-self/net/if_inet6").find("eth0"), std::string::npos); });
 }
 
@@ -123,19 +128,20 @@ TEST_F(NetworkTest, EndpointGoesWithItsNamespace) {
 TEST_F(NetworkTest, FailedEndpointLeavesNothingBehind) {
   ensure_bridge("gtest0", {"10.99.0.1/24"}, 0);
   const UniqueFd space = create_network_namespace();
-  Endpoint unreachable = endpoint();
-  unreachable.gateways = {"10.1.2.3"};
   Endpoint without_bridge = endpoint();
-  without_bridge.bridge = "gtest9";
+  without_bridge.parent = "gtest9";
   Endpoint bad_address = endpoint();
   bad_address.addresses = {"10.99.0.2/77"};
   Endpoint bad_name = endpoint();
   bad_name.container_interface = "../eth0";
-  for (const Endpoint& request : {unreachable, without_bridge, bad_address, bad_name}) {
+  for (const Endpoint& request : {without_bridge, bad_address, bad_name}) {
     EXPECT_THROW(create_endpoint(space.get(), request), Error);
     EXPECT_FALSE(link_exists("gveth0"));
     inside(space, [] { EXPECT_FALSE(link_exists("eth0")); });
   }
+  EXPECT_THROW(create_endpoint(space.get(), endpoint(), {{AF_INET, "eth0", "10.1.2.3"}}), Error);
+  EXPECT_FALSE(link_exists("gveth0"));
+  inside(space, [] { EXPECT_FALSE(link_exists("eth0")); });
 }
 
 TEST_F(NetworkTest, FailedEndpointLeavesTheOtherOfItsNameAlone) {
@@ -150,6 +156,75 @@ TEST_F(NetworkTest, FailedEndpointLeavesTheOtherOfItsNameAlone) {
   }
   EXPECT_TRUE(link_exists("gveth0"));
   inside(space, [] { EXPECT_TRUE(link_exists("eth0")); });
+}
+
+TEST_F(NetworkTest, AFurtherInterfaceTakesTheDefaultRouteAndGivesItBack) {
+  ensure_bridge("gtest0", {"10.99.0.1/24", "fd99::1/64"}, 0);
+  ensure_bridge("gtest1", {"10.98.0.1/24"}, 0);
+  const UniqueFd space = create_connected_namespace({endpoint()}, routes());
+  Endpoint second = endpoint();
+  second.parent = "gtest1";
+  second.host_interface = "gveth1";
+  second.container_interface = "eth1";
+  second.mac_address = "";
+  second.addresses = {"10.98.0.2/24"};
+  connect_namespace(space.get(), {second}, {{AF_INET, "eth1", "10.98.0.1"}, {AF_INET6, "eth0", "fd99::1"}});
+  const auto route = [&] {
+    std::string text;
+    inside(space, [&] { text = content("/proc/thread-self/net/route"); });
+    return text;
+  };
+  EXPECT_NE(route().find("eth1\t00000000\t0100620A"), std::string::npos);
+  EXPECT_EQ(route().find("eth0\t00000000"), std::string::npos);
+  disconnect_namespace(space.get(), "eth1", routes());
+  EXPECT_FALSE(link_exists("gveth1"));
+  EXPECT_NE(route().find("eth0\t00000000\t0100630A"), std::string::npos);
+  // What is not there need not be removed.
+  disconnect_namespace(space.get(), "eth1", {});
+  EXPECT_EQ(route().find("eth0\t00000000"), std::string::npos);
+}
+
+TEST_F(NetworkTest, IsolatedEndpointsReachTheHostAndNotEachOther) {
+  ensure_bridge("gtest0", {"10.99.0.1/24"}, 0);
+  Endpoint one = endpoint(), two = endpoint();
+  one.isolated = two.isolated = true;
+  one.addresses = {"10.99.0.2/24"};
+  two.addresses = {"10.99.0.3/24"};
+  two.host_interface = "gveth1";
+  two.mac_address = "02:42:0a:63:00:03";
+  const UniqueFd first = create_connected_namespace({one}, {}), second = create_connected_namespace({two}, {});
+  sockaddr_in host = {}, neighbour = {};
+  host.sin_family = neighbour.sin_family = AF_INET;
+  ::inet_pton(AF_INET, "10.99.0.1", &host.sin_addr);
+  ::inet_pton(AF_INET, "10.99.0.3", &neighbour.sin_addr);
+  const Listener<sockaddr_in> here(host, AF_INET);
+  std::optional<Listener<sockaddr_in>> there;
+  inside(second, [&] { there.emplace(neighbour, AF_INET); });
+  inside(first, [&] {
+    EXPECT_EQ(here.connect(AF_INET), 0);
+    EXPECT_EQ(there->connect(AF_INET), ETIMEDOUT);
+  });
+}
+
+TEST_F(NetworkTest, AMacvlanIsOnTheLinkOfItsParent) {
+  ensure_bridge("gtest0", {"10.99.0.1/24"}, 0);
+  // The far end of a veth pair plays the machine on the other side of the cable.
+  const UniqueFd far = create_connected_namespace({endpoint()}, {});
+  Endpoint shared = endpoint();
+  shared.kind = "macvlan";
+  shared.parent = "eth0";
+  shared.mac_address = "02:42:0a:63:00:09";
+  shared.addresses = {"10.99.0.9/24"};
+  sockaddr_in host = {};
+  host.sin_family = AF_INET;
+  ::inet_pton(AF_INET, "10.99.0.1", &host.sin_addr);
+  const Listener<sockaddr_in> here(host, AF_INET);
+  UniqueFd near;
+  inside(far, [&] { near = create_connected_namespace({shared}, {{AF_INET, "eth0", "10.99.0.1"}}); });
+  inside(near, [&] { EXPECT_EQ(here.connect(AF_INET), 0); });
+  Endpoint wrong = shared;
+  wrong.mode = "nonsense";
+  EXPECT_THROW(create_connected_namespace({wrong}, {}), Error);
 }
 
 TEST(InterfaceStatsText, IsReadFieldByField) {

@@ -3,6 +3,8 @@
 namespace gantry {
 namespace {
 
+void apply_nftables(const std::string& script) { Nftables().run(script); }
+
 std::string refusal(const std::string& script) {
   try {
     apply_nftables(script);

@@ -68,7 +68,9 @@ class ShimProcess : public ::testing::Test {
     ::rmdir(directory_);
   }
   std::string log() const { return std::string(directory_) + "/shim.log"; }
-  ShimOptions options(const UniqueFd& executable) const { return {executable.get(), "/some/bundle", log(), -1, -1}; }
+  ShimOptions options(const UniqueFd& executable) const {
+    return {executable.get(), "/some/bundle", log(), -1, -1, {}};
+  }
 
   /// What a shim has to say, until it closes its end.
   static json answer(const SpawnedShim& shim) {
@@ -120,6 +122,25 @@ TEST_F(ShimProcess, HasWhatTheProtocolNamesAndNothingElse) {
   EXPECT_EQ(told["session"], true);
   EXPECT_EQ(told["directory"], "/");
   EXPECT_NE(told["executable"].get<std::string>().find("memfd:gantry-shim"), std::string::npos);
+}
+
+TEST_F(ShimProcess, HasTheSocketsOfPortsBehindTheNamespace) {
+  const UniqueFd space(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  ShimOptions request = options(self_);
+  request.network_namespace = space.get();
+  // More than there is room for below the numbers that descriptors are moved to.
+  const UniqueFd file(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+  request.sockets.assign(40, file.get());
+  request.sockets[1] = -1;
+  const SpawnedShim shim = spawn_shim(request);
+  const json told = answer(shim);
+  reap_in_the_end(shim.pid);
+  EXPECT_EQ(told["descriptors"].size(), 5u + 39u) << told["descriptors"];
+  EXPECT_FALSE(told["descriptors"].contains("5")) << "there is no user namespace";
+  EXPECT_EQ(told["descriptors"]["6"], "/etc/passwd");
+  EXPECT_FALSE(told["descriptors"].contains("7"));
+  EXPECT_EQ(told["descriptors"]["45"], "/etc/passwd");
+  EXPECT_EQ(told["arguments"], json({"gantry-shim", "--bundle", "/some/bundle", "--ports", "40"}));
 }
 
 TEST_F(ShimProcess, HasNoFourthDescriptorWithoutANetworkNamespace) {

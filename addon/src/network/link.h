@@ -1,0 +1,20 @@
+#pragma once
+
+#include <linux/rtnetlink.h>
+
+#include <string>
+
+#include "network/netlink.h"
+
+namespace gantry {
+
+/// The header of a message that brings a link up.
+ifinfomsg link_up(uint32_t link);
+
+/// IF_OPER_*, as the kernel sees the link at this moment.
+uint8_t operational_state(NetlinkSocket& netlink, uint32_t link);
+
+/// Waits a moment for the carrier of a link that was just brought up.
+void await_carrier(NetlinkSocket& netlink, const std::string& name);
+
+}  // namespace gantry
