@@ -28,6 +28,9 @@ import { Images } from './images/images.js';
 import { hostPlatform } from './images/platform.js';
 import { Registries } from './images/registry/registries.js';
 import { defaultTimings, registrySettings } from './images/registry/settings.js';
+import { Endpoints } from './networks/endpoints.js';
+import { NetworkEvents } from './networks/events.js';
+import type { NetworkOptions } from './networks/network-options.js';
 import { Networks } from './networks/networks.js';
 import type { Addon } from './runtime/addon.js';
 import type { IdMapping } from './userns/id-mapping.js';
@@ -49,6 +52,7 @@ export interface Engine {
   images: Images;
   networks: Networks;
   registries: Registries;
+  endpoints: Endpoints;
   volumes: Volumes;
   events: Events;
   reconciliation: Reconciliation;
@@ -115,22 +119,16 @@ export function createEngine(
     defaultTimings,
     `gantry/${engineVersion} os/linux arch/${hostPlatform.architecture}`,
   );
-  const networks = new Networks(addon, new NetworkStore(database), {
-    bridge: config.bridge,
-    bridgeAddress: config.bip,
-    mtu: config.mtu,
-    table: config.nftablesTable,
-    masquerade: config.ipMasquerade,
-    forward: config.ipForward,
-    firewall: config.iptables,
-  });
+  const networkEvents = new NetworkEvents(events);
+  const networks = new Networks(addon, new NetworkStore(database), networkEvents, networkOptions(config), logger);
+  const endpoints = new Endpoints(addon, networks, store, () => registry.all(), logger);
 
   const launcher = new Launcher(
     addon,
     shims,
     registry,
     directories,
-    networks,
+    endpoints,
     images,
     new SeccompFilters(addon, join(execRoot, 'seccomp'), defaultSeccompProfile(config)),
     {
@@ -143,14 +141,14 @@ export function createEngine(
         servers: config.dns,
         search: config.dnsSearch,
         options: config.dnsOptions,
-        hostGateway: () => networks.gateway,
+        hostGateways: () => networks.hostGateways,
       },
     },
     logger,
   );
   const execs = new Execs(registry, containerEvents);
   const health = new HealthChecks(execs, containerEvents, logger);
-  const lifecycle = new Lifecycle(addon, launcher, store, directories, networks, containerEvents, health, logger);
+  const lifecycle = new Lifecycle(addon, launcher, store, directories, endpoints, containerEvents, health, logger);
   const removal = new Removal(
     addon,
     registry,
@@ -181,11 +179,13 @@ export function createEngine(
     directories,
     images,
     volumes,
-    networks,
+    endpoints,
     containerEvents,
     defaults,
   );
   const logs = new Logs(directories);
+  const updates = new Updates(addon, registry, store, launcher, containerEvents, defaults);
+  updates.onRenamed = (container) => endpoints.renamed(container);
   const containers: Containers = {
     addon,
     registry,
@@ -194,7 +194,7 @@ export function createEngine(
     launcher,
     lifecycle,
     removal,
-    updates: new Updates(addon, registry, store, launcher, containerEvents, defaults),
+    updates,
     attachments: new Attachments(logs, containerEvents),
     execs,
     logs,
@@ -219,16 +219,18 @@ export function createEngine(
     config.cgroupParent,
     logger,
   );
-  return { config, containers, images, networks, registries, volumes, events, reconciliation };
+  return { config, containers, images, networks, endpoints, registries, volumes, events, reconciliation };
 }
 
 /** Brings the world and SQLite together, then starts what restart policies ask for. */
 export async function startEngine(engine: Engine, logger: FastifyBaseLogger): Promise<void> {
   engine.reconciliation.load();
-  await engine.networks.start(timestamp());
+  engine.networks.load(timestamp());
+  await engine.networks.choosePortForwarding();
+  await engine.networks.start(engine.endpoints.restore());
   await engine.reconciliation.run();
   const { registry } = engine.containers;
-  engine.networks.releaseAbandoned((id) => engine.reconciliation.isOpen(id) || (registry.find(id)?.running ?? false));
+  engine.endpoints.releaseAbandoned((id) => engine.reconciliation.isOpen(id) || (registry.find(id)?.running ?? false));
   const { lost } = await engine.images.collectGarbage();
   if (lost.length > 0) {
     logger.warn({ images: lost }, 'images whose content was lost are gone: pull or load them again');
@@ -240,6 +242,33 @@ export async function startEngine(engine: Engine, logger: FastifyBaseLogger): Pr
 /** Beside our own configuration; else dockerd's, so that what works there works here. */
 function certificateDirectories({ configFile }: Config): string[] {
   return [join(dirname(configFile), 'certs.d'), '/etc/docker/certs.d'];
+}
+
+function networkOptions(config: Config): NetworkOptions {
+  return {
+    bridge: config.bridge,
+    bridgeAddress: config.bip,
+    bridgeAddressIPv6: config.bip6,
+    fixedCidr: config.fixedCidr,
+    fixedCidrIPv6: config.fixedCidrIPv6,
+    defaultGateway: config.defaultGateway,
+    defaultGatewayIPv6: config.defaultGatewayIPv6,
+    ipv6: config.ipv6,
+    interContainer: config.interContainer,
+    hostBinding: config.ip,
+    mtu: config.mtu,
+    table: config.nftablesTable,
+    masquerade: config.ipMasquerade,
+    forward: config.ipForward,
+    firewall: config.iptables,
+    firewallIPv6: config.ip6tables,
+    pools: config.defaultAddressPools,
+    defaults: config.defaultNetworkOpts,
+    hostGateways: config.hostGatewayIps,
+    portForwarding: config.portForwarding,
+    userlandProxy: config.userlandProxy,
+    directRouting: config.allowDirectRouting,
+  };
 }
 
 function defaultSeccompProfile({ seccompProfile }: Config): string {

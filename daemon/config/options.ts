@@ -1,3 +1,4 @@
+import type { SubnetPool } from '../networks/subnet-pools.js';
 import { DEFAULT_SOCKET, parseListenAddress } from './listen-address.js';
 import {
   boolean,
@@ -39,12 +40,6 @@ function onlyTrue(reason: string): (value: boolean) => void {
   };
 }
 
-function onlyFalse(reason: string): (value: boolean) => void {
-  return (value) => {
-    if (value) throw new Error(reason);
-  };
-}
-
 const ulimits = map<syntax.Ulimit>('ulimit', {
   fromFlag: syntax.ulimitFlag,
   fromFile: (name, value) => {
@@ -69,6 +64,39 @@ const runtimes = map<syntax.Runtime>('runtime', {
   },
   show: (runtime) => runtime.path,
 });
+
+const addressPools: ValueKind<SubnetPool[]> = {
+  placeholder: 'pool',
+  fromFlag: (value, sofar = []) => [...sofar, syntax.addressPoolFlag(value)],
+  fromFile: (value) => {
+    if (!Array.isArray(value)) throw new Error('expected an array of objects with base and size');
+    return value.map((each) => {
+      const { base, size, ...unknown } = expectObject(each);
+      const [field] = Object.keys(unknown);
+      if (field !== undefined) throw new Error(`default-address-pools has no "${field}", only base and size`);
+      return syntax.addressPool(String(base), Number(size));
+    });
+  },
+  show: (value) => `[${value.map(({ base, size }) => `${base},${size}`).join(' ')}]`,
+};
+
+const networkDefaults: ValueKind<Record<string, Record<string, string>>> = {
+  placeholder: 'driver=key=value',
+  fromFlag: (value, sofar = {}) => {
+    const match = /^([^=]+)=([^=]+)=(.*)$/.exec(value);
+    if (!match) throw new Error(`${value} must be formatted as driver=key=value`);
+    const [, driver = '', key = '', text = ''] = match;
+    return { ...sofar, [driver]: { ...sofar[driver], [key]: text } };
+  },
+  fromFile: (value) =>
+    Object.fromEntries(
+      Object.entries(expectObject(value)).map(([driver, entries]) => [
+        driver,
+        Object.fromEntries(Object.entries(expectObject(entries)).map(([key, text]) => [key, String(text)])),
+      ]),
+    ),
+  show: JSON.stringify,
+};
 
 /** Everything that can be set, in the order in which the README and `--help` show it. */
 export const options = {
@@ -401,9 +429,111 @@ export const options = {
   userlandProxy: option({
     flag: 'userland-proxy',
     key: 'userland-proxy',
-    kind: boolean(onlyFalse('Gantry publishes ports without a proxy process, userland-proxy cannot be turned on')),
+    kind: boolean(),
+    default: true,
+    help: "A container's supervisor serves its published ports on the loopback (there is no proxy process)",
+  }),
+  portForwarding: option<'auto' | 'netfilter' | 'shim'>({
+    key: 'port-forwarding',
+    kind: word(['auto', 'netfilter', 'shim']),
+    default: 'auto',
+    help: 'Who carries published ports: with "shim" they pass the INPUT chain of the host, so that ufw and the like apply',
+  }),
+  ip: option({
+    flag: 'ip',
+    key: 'ip',
+    kind: text('address', syntax.ipv4Address),
+    default: '0.0.0.0',
+    help: 'Address that ports of the default network are published on if the container names none',
+  }),
+  allowDirectRouting: option({
+    flag: 'allow-direct-routing',
+    key: 'allow-direct-routing',
+    kind: boolean(),
     default: false,
-    help: 'Proxy process for published ports (always off)',
+    help: "Let other hosts reach published ports at the containers' own addresses",
+  }),
+  interContainer: option({
+    flag: 'icc',
+    key: 'icc',
+    kind: boolean(),
+    default: true,
+    help: 'Containers of the default network reach each other',
+  }),
+  ipv6: option({
+    flag: 'ipv6',
+    key: 'ipv6',
+    kind: boolean(),
+    default: false,
+    help: 'IPv6 in the default network',
+  }),
+  bip6: option({
+    flag: 'bip6',
+    key: 'bip6',
+    kind: text('address', syntax.bridgeAddressIPv6),
+    default: '',
+    derived: 'a free subnet',
+    help: "The default bridge's IPv6 address, with prefix",
+  }),
+  fixedCidr: option({
+    flag: 'fixed-cidr',
+    key: 'fixed-cidr',
+    kind: text('subnet', syntax.subnet(4)),
+    default: '',
+    help: 'Part of the subnet that containers of the default network get addresses from',
+  }),
+  fixedCidrIPv6: option({
+    flag: 'fixed-cidr-v6',
+    key: 'fixed-cidr-v6',
+    kind: text('subnet', syntax.subnet(6)),
+    default: '',
+    help: 'The same for IPv6',
+  }),
+  defaultGateway: option({
+    flag: 'default-gateway',
+    key: 'default-gateway',
+    kind: text('address', syntax.optionalAddress(4)),
+    default: '',
+    derived: 'the bridge',
+    help: 'Gateway of the default network',
+  }),
+  defaultGatewayIPv6: option({
+    flag: 'default-gateway-v6',
+    key: 'default-gateway-v6',
+    kind: text('address', syntax.optionalAddress(6)),
+    default: '',
+    derived: 'the bridge',
+    help: 'IPv6 gateway of the default network',
+  }),
+  defaultAddressPools: option({
+    flag: 'default-address-pool',
+    key: 'default-address-pools',
+    kind: addressPools,
+    default: [],
+    derived: "Docker's",
+    help: 'Where networks without a subnet get theirs, base=10.10.0.0/16,size=24; may be repeated',
+  }),
+  defaultNetworkOpts: option({
+    flag: 'default-network-opt',
+    key: 'default-network-opts',
+    kind: networkDefaults,
+    default: {},
+    help: 'Option of new networks of a driver, bridge=com.docker.network.driver.mtu=1400; may be repeated',
+  }),
+  hostGatewayIps: option({
+    flag: 'host-gateway-ip',
+    key: 'host-gateway-ips',
+    kind: list('address', syntax.ipAddress),
+    default: [],
+    derived: 'the default bridge',
+    help: 'What host-gateway in --add-host stands for; may be repeated, one of each family',
+  }),
+  ip6tables: option({
+    flag: 'ip6tables',
+    key: 'ip6tables',
+    kind: boolean(),
+    default: true,
+    help: 'Manage firewall rules for IPv6',
   }),
   dns: option({
     flag: 'dns',

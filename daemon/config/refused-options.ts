@@ -6,14 +6,11 @@ interface Refusal {
 }
 
 const containerd = { reason: 'Gantry runs containers itself and uses no containerd' };
-const ipv6 = { reason: 'the default network of Gantry is IPv4 only' };
 const swarm = { reason: 'Gantry has no swarm mode' };
 
 const refusals: Record<string, Refusal> = {
-  'allow-direct-routing': { reason: 'not supported' },
   'allow-nondistributable-artifacts': { reason: 'layers that may not be distributed are for Windows images only' },
   'authorization-plugin': { key: 'authorization-plugins', reason: 'Gantry has no plugins' },
-  bip6: ipv6,
   'cdi-spec-dir': { key: 'cdi-spec-dirs', reason: 'CDI devices are not supported' },
   containerd,
   'containerd-namespace': containerd,
@@ -21,20 +18,9 @@ const refusals: Record<string, Refusal> = {
   'cpu-rt-period': { reason: 'realtime scheduling of the parent cgroup is not supported' },
   'cpu-rt-runtime': { reason: 'realtime scheduling of the parent cgroup is not supported' },
   'cri-containerd': containerd,
-  'default-address-pool': { key: 'default-address-pools', reason: 'subnets are chosen by Gantry; use --bip' },
-  'default-gateway': { reason: "the default network's gateway is its bridge; use --bip" },
-  'default-gateway-v6': ipv6,
-  'default-network-opt': { key: 'default-network-opts', reason: 'not supported' },
   experimental: { reason: 'Gantry has no experimental mode' },
   feature: { key: 'features', reason: 'Gantry has no features to turn on or off' },
-  'fixed-cidr': { reason: 'containers get addresses from the whole subnet of the default bridge; use --bip' },
-  'fixed-cidr-v6': ipv6,
-  'host-gateway-ip': { key: 'host-gateway-ips', reason: 'host-gateway is always the address of the default bridge' },
-  icc: { reason: 'containers of the default network always reach each other' },
-  ip: { reason: 'ports are published on all addresses unless the container names one' },
   'ip-forward-no-drop': { reason: 'Gantry never changes the policy of the FORWARD chain' },
-  ip6tables: ipv6,
-  ipv6,
   'metrics-addr': { reason: 'Gantry has no metrics endpoint' },
   'network-control-plane-mtu': swarm,
   'node-generic-resource': { key: 'node-generic-resources', ...swarm },

@@ -1,5 +1,7 @@
 import { isIP, isIPv4 } from 'node:net';
 import path from 'node:path';
+import { parseCidr } from '../networks/address.js';
+import type { SubnetPool } from '../networks/subnet-pools.js';
 
 /** A default resource limit, in the shape that `HostConfig.Ulimits` has. -1 means unlimited. */
 export interface Ulimit {
@@ -90,6 +92,54 @@ export function bridgeAddress(value: string): string {
   if (hostPart === 0 || hostPart === 2 ** (32 - length) - 1)
     throw new Error(`${value} is the network's own or its broadcast address, not one a bridge can have`);
   return value;
+}
+
+export function ipv4Address(value: string): string {
+  if (!isIPv4(value)) throw new Error(`not an IPv4 address: ${value}`);
+  return value;
+}
+
+/** An address of this family, or nothing. */
+export const optionalAddress =
+  (family: 4 | 6) =>
+  (value: string): string => {
+    if (value !== '' && isIP(value) !== family) throw new Error(`not an IPv${family} address: ${value}`);
+    return value;
+  };
+
+/** A subnet of this family, "10.1.2.0/24", or nothing. */
+export const subnet =
+  (family: 4 | 6) =>
+  (value: string): string => {
+    const parsed = parseCidr(value);
+    if (value !== '' && (parsed?.subnet.family !== family || parsed.address.value !== parsed.subnet.base))
+      throw new Error(`invalid IPv${family} subnet: ${value}`);
+    return value;
+  };
+
+/** An IPv6 address of a host with its prefix, "fd00:1::1/64", or nothing. */
+export function bridgeAddressIPv6(value: string): string {
+  const parsed = parseCidr(value);
+  if (value !== '' && (parsed?.subnet.family !== 6 || parsed.address.value === parsed.subnet.base))
+    throw new Error(`invalid IPv6 address of a bridge: ${value}, expected one such as fd00:1::1/64`);
+  return value;
+}
+
+/** base=10.10.0.0/16,size=24 */
+export function addressPoolFlag(value: string): SubnetPool {
+  const match = /^base=([^,]+),size=(\d+)$/.exec(value) ?? /^size=(\d+),base=([^,]+)$/.exec(value);
+  if (!match) throw new Error(`invalid default address pool '${value}', expected base=SUBNET,size=BITS`);
+  const [, one = '', other = ''] = match;
+  return value.startsWith('base') ? addressPool(one, Number(other)) : addressPool(other, Number(one));
+}
+
+export function addressPool(base: string, size: number): SubnetPool {
+  const parsed = parseCidr(base);
+  if (!parsed || parsed.address.value !== parsed.subnet.base) throw new Error(`invalid base pool: ${base}`);
+  const longest = parsed.subnet.family === 4 ? 30 : 126;
+  if (!Number.isInteger(size) || size < parsed.subnet.prefix || size > longest)
+    throw new Error(`the size of the pool ${base} must be ${parsed.subnet.prefix} to ${longest}, not ${size}`);
+  return { base, size };
 }
 
 /** IFNAMSIZ is 16 with the NUL; the kernel refuses "/", ":" and white space. */

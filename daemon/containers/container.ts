@@ -6,7 +6,8 @@ import { Mutex } from './mutex.js';
 
 export type ContainerConfig = Schemas['ContainerConfig'];
 export type HostConfig = Schemas['HostConfig'];
-export type EndpointSettings = Schemas['EndpointSettings'];
+/** Besides what the API has: the MAC address that was asked for, which outlives the one that is assigned. */
+export type EndpointSettings = Schemas['EndpointSettings'] & { DesiredMacAddress?: string };
 
 /** One mount of a container, resolved at creation: what `Mounts` of an inspect shows, and how to make it. */
 export interface ContainerMount {

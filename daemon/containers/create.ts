@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { conflict, invalid } from '../errors.js';
 import type { ImageConfig } from '../images/image-document.js';
-import type { Networks } from '../networks/networks.js';
+import type { Endpoints } from '../networks/endpoints.js';
+import { portRequests } from '../networks/port-requests.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ContainerStore } from '../store/containers.js';
 import {
@@ -60,7 +61,7 @@ export class Creation {
     readonly directories: ContainerDirectories,
     readonly images: ImageSource,
     readonly volumes: VolumeSource,
-    readonly networks: Networks,
+    readonly endpoints: Endpoints,
     readonly events: ContainerEvents,
     readonly defaults: () => HostConfigDefaults,
   ) {}
@@ -72,9 +73,10 @@ export class Creation {
     const command = commandOf(config);
     if (config.StopSignal) parseSignal(config.StopSignal);
     validateConfig(config);
-    const hostConfig = completeHostConfig(request.hostConfig, config, this.defaults());
+    const hostConfig = completeHostConfig(request.hostConfig, this.defaults());
     this.#requireJoined(hostConfig);
     refuseWithUserNamespace(hostConfig, this.directories.mapping.shifts);
+    validatePorts(hostConfig, config);
     const networks = config.NetworkDisabled ? {} : this.#endpoints(hostConfig, request.endpoints);
     const requested = [...requestedMounts(config, hostConfig), ...this.#mountsFrom(hostConfig)];
     checkSources(requested);
@@ -102,7 +104,7 @@ export class Creation {
       this.store.insert(container, container.state);
       this.registry.add(container);
       this.events.publish(container, 'create');
-      return { container, warnings: [] };
+      return { container, warnings: warningsOf(hostConfig) };
     } catch (error) {
       this.registry.releaseName(name);
       await this.addon.removeTree(this.directories.data(id));
@@ -113,18 +115,14 @@ export class Creation {
 
   #endpoints(hostConfig: HostConfig, requested: Record<string, EndpointSettings>): Record<string, EndpointSettings> {
     const mode = hostConfig.NetworkMode ?? 'bridge';
-    const endpoints = Object.fromEntries(
-      Object.entries(requested).map(([name, settings]) => [name === 'default' ? 'bridge' : name, settings ?? {}]),
-    );
-    this.networks.validate(mode, endpoints);
     if (mode.startsWith('container:')) {
-      if (Object.keys(endpoints).length > 0) {
+      if (Object.keys(requested).length > 0) {
         throw conflict('conflicting options: a container that joins another network namespace has no endpoints');
       }
       this.#other(mode.slice('container:'.length), 'joining network namespace of container: ');
       return {};
     }
-    return { [mode]: endpoints[mode] ?? {} };
+    return this.endpoints.requested(mode, requested);
   }
 
   /** Whose namespaces it joins must exist. Not a 404, which clients take for an absent image, and pull it. */
@@ -186,6 +184,18 @@ function validateConfig(config: ContainerConfig): void {
     if (value !== 0 && value < 1_000_000) throw invalid(`${field} in Healthcheck cannot be less than 1ms`);
   }
   if (Retries < 0) throw invalid('Retries in Healthcheck cannot be negative');
+}
+
+function validatePorts(hostConfig: HostConfig, config: ContainerConfig): void {
+  const requests = portRequests(hostConfig, config);
+  if (requests.length > 0 && hostConfig.NetworkMode?.startsWith('container:')) {
+    throw invalid('conflicting options: port publishing and the container type network mode');
+  }
+}
+
+function warningsOf({ NetworkMode, PortBindings }: HostConfig): string[] {
+  if (NetworkMode !== 'host' || Object.keys(PortBindings ?? {}).length === 0) return [];
+  return ['Published ports are discarded when using host network mode'];
 }
 
 /** Fails early where a start would fail, with the words of Docker. */

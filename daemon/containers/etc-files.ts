@@ -8,7 +8,7 @@ export interface ResolverDefaults {
   search: string[];
   options: string[];
   /** What `host-gateway` in --add-host stands for. */
-  hostGateway(): string;
+  hostGateways(): string[];
 }
 
 /** Where these files of a container are. */
@@ -28,25 +28,29 @@ export function writeEtcFiles(
 ): EtcFiles {
   const files = etcFiles(container, directories);
   writeFileSync(files.hostname, `${container.config.Hostname ?? ''}\n`);
-  writeFileSync(files.hosts, hosts(container, defaults.hostGateway()));
+  writeFileSync(files.hosts, hosts(container, defaults.hostGateways()));
   writeFileSync(files.resolvConf, resolvConf(container, defaults));
   if (!container.hasHostIds)
     for (const file of [files.hostname, files.hosts, files.resolvConf]) directories.giveToRoot(file);
   return files;
 }
 
-function hosts(container: Container, hostGateway: string): string {
+function hosts(container: Container, hostGateways: string[]): string {
   const { config, hostConfig } = container;
   const lines = hostConfig.NetworkMode === 'host' ? [readOptional('/etc/hosts').trimEnd()] : localHosts();
   for (const entry of hostConfig.ExtraHosts ?? []) {
     const separator = entry.search(/[:=]/);
     const address = entry.slice(separator + 1).replace(/^\[(.*)\]$/, '$1');
-    lines.push(`${address === 'host-gateway' ? hostGateway : address}\t${entry.slice(0, separator)}`);
+    for (const each of address === 'host-gateway' ? hostGateways : [address]) {
+      lines.push(`${each}\t${entry.slice(0, separator)}`);
+    }
   }
   const name = config.Hostname ?? '';
   const fullName = config.Domainname ? `${name}.${config.Domainname} ${name}` : name;
   for (const endpoint of Object.values(container.networks)) {
-    if (endpoint.IPAddress) lines.push(`${endpoint.IPAddress}\t${fullName}`);
+    for (const address of [endpoint.IPAddress, endpoint.GlobalIPv6Address]) {
+      if (address) lines.push(`${address}\t${fullName}`);
+    }
   }
   return `${lines.join('\n')}\n`;
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { invalid, unsupported } from '../errors.js';
-import type { ContainerConfig, HostConfig } from './container.js';
+import type { HostConfig } from './container.js';
 import { containerCapabilities } from './spec/capabilities.js';
 import { validateDevices } from './spec/devices.js';
 import { defaultMaskedPaths, defaultReadonlyPaths, parseSecurityOptions } from './spec/security.js';
@@ -25,12 +25,8 @@ const minimumMemory = 6 * 1024 * 1024;
  * The HostConfig as it is stored and shown: every field present, defaults filled in.
  * @throws GantryError invalid for a wrong value, unsupported (naming it) for what Gantry does not do
  */
-export function completeHostConfig(
-  requested: HostConfig,
-  config: ContainerConfig,
-  defaults: HostConfigDefaults,
-): HostConfig {
-  refuseUnsupported(requested, config);
+export function completeHostConfig(requested: HostConfig, defaults: HostConfigDefaults): HostConfig {
+  refuseUnsupported(requested);
   const hostConfig: HostConfig = {
     ...blankHostConfig(),
     ...withoutNull(requested),
@@ -76,17 +72,11 @@ function withoutNull(hostConfig: HostConfig): HostConfig {
   return Object.fromEntries(Object.entries(hostConfig).filter(([, value]) => value !== null));
 }
 
-function refuseUnsupported(hostConfig: HostConfig, config: ContainerConfig): void {
+function refuseUnsupported(hostConfig: HostConfig): void {
   const refuse = (present: unknown, name: string, reason: string): void => {
     if (present) throw unsupported(`${name} is not supported: ${reason}`);
   };
   const notEmpty = (value: object | null | undefined): boolean => value != null && Object.keys(value).length > 0;
-  refuse(notEmpty(hostConfig.PortBindings), 'HostConfig.PortBindings', 'Gantry cannot publish ports yet');
-  refuse(
-    hostConfig.PublishAllPorts && notEmpty(config.ExposedPorts),
-    'HostConfig.PublishAllPorts',
-    'Gantry cannot publish ports yet',
-  );
   refuse(notEmpty(hostConfig.Links), 'HostConfig.Links', 'use a user-defined network');
   refuse(notEmpty(hostConfig.StorageOpt), 'HostConfig.StorageOpt', 'the overlayfs of this host has no quota');
   refuse(notEmpty(hostConfig.DeviceRequests), 'HostConfig.DeviceRequests', 'Gantry has no device drivers; use Devices');

@@ -1,3 +1,5 @@
+import { parseContainerPort } from '../networks/port-requests.js';
+import { portKey, type PublishedPort } from '../networks/published-port.js';
 import type { Container, ContainerMount, EndpointSettings } from './container.js';
 import type { ContainerDirectories } from './directories.js';
 
@@ -79,6 +81,7 @@ export function inspectMount(mount: ContainerMount): Record<string, unknown> {
 
 /** EndpointSettings with every field present, as Docker sends them. */
 export function completeEndpoint(endpoint: EndpointSettings): Record<string, unknown> {
+  const { DesiredMacAddress: _, ...shown } = endpoint;
   return {
     IPAMConfig: null,
     Links: null,
@@ -95,8 +98,45 @@ export function completeEndpoint(endpoint: EndpointSettings): Record<string, unk
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,
     DNSNames: null,
-    ...endpoint,
+    ...shown,
   };
+}
+
+/** The published ports, and those that are only exposed with null; nothing for one that does not run. */
+function inspectPorts(container: Container): Record<string, { HostIp: string; HostPort: string }[] | null> {
+  if (!container.running) return {};
+  const ports: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
+  for (const key of exposedPorts(container)) ports[key] = null;
+  for (const port of container.state.ports ?? []) {
+    const binding = { HostIp: port.hostAddress, HostPort: String(port.hostPort) };
+    ports[portKey(port)] = [...(ports[portKey(port)] ?? []), binding];
+  }
+  return ports;
+}
+
+/** Every port that the container exposes or asks to have published, "80/tcp", in order. */
+export function exposedPorts({ config, hostConfig }: Container): string[] {
+  if (['host', 'none'].includes(hostConfig.NetworkMode ?? '')) return [];
+  const keys = [...Object.keys(config.ExposedPorts ?? {}), ...Object.keys(hostConfig.PortBindings ?? {})];
+  const ports = keys.map(parseContainerPort).sort((a, b) => a.containerPort - b.containerPort);
+  return [...new Set(ports.map(portKey))];
+}
+
+/** Ports as GET /containers/json has them. */
+export function summarizePorts(container: Container): object[] {
+  if (!container.running) return [];
+  const published = container.state.ports ?? [];
+  const all = exposedPorts(container).map((key) => ({ key, ...parseContainerPort(key) }));
+  return all.flatMap(({ key, containerPort, protocol }) => {
+    const bindings: PublishedPort[] = published.filter((port) => portKey(port) === key);
+    if (bindings.length === 0) return [{ PrivatePort: containerPort, Type: protocol }];
+    return bindings.map(({ hostAddress, hostPort }) => ({
+      IP: hostAddress,
+      PrivatePort: containerPort,
+      PublicPort: hostPort,
+      Type: protocol,
+    }));
+  });
 }
 
 function inspectNetworks(container: Container): Record<string, unknown> {
@@ -106,7 +146,7 @@ function inspectNetworks(container: Container): Record<string, unknown> {
     Bridge: '',
     SandboxID: container.running ? container.id : '',
     SandboxKey: container.running && container.state.pid > 0 ? `/proc/${container.state.pid}/ns/net` : '',
-    Ports: {},
+    Ports: inspectPorts(container),
     HairpinMode: false,
     LinkLocalIPv6Address: '',
     LinkLocalIPv6PrefixLen: 0,
@@ -114,11 +154,11 @@ function inspectNetworks(container: Container): Record<string, unknown> {
     SecondaryIPv6Addresses: null,
     EndpointID: pick('EndpointID'),
     Gateway: pick('Gateway'),
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
+    GlobalIPv6Address: pick('GlobalIPv6Address'),
+    GlobalIPv6PrefixLen: pick('GlobalIPv6PrefixLen'),
     IPAddress: pick('IPAddress'),
     IPPrefixLen: pick('IPPrefixLen'),
-    IPv6Gateway: '',
+    IPv6Gateway: pick('IPv6Gateway'),
     MacAddress: pick('MacAddress'),
     Networks: Object.fromEntries(
       Object.entries(container.networks).map(([name, endpoint]) => [name, completeEndpoint(endpoint)]),

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
-import { conflict, invalid, notFound } from '../errors.js';
-import type { NamespaceOwner, Networks } from '../networks/networks.js';
+import { conflict, invalid } from '../errors.js';
+import type { Attachment, Endpoints, NamespaceOwner } from '../networks/endpoints.js';
 import type { Addon } from '../runtime/addon.js';
 import { IdMapping } from '../userns/id-mapping.js';
 import type { ShimClient } from '../runtime/shim-client.js';
@@ -60,7 +60,7 @@ export class Launcher {
     readonly shims: Shims,
     readonly registry: ContainerRegistry,
     readonly directories: ContainerDirectories,
-    readonly networks: Networks,
+    readonly endpoints: Endpoints,
     readonly images: ImageLayers,
     readonly seccomp: SeccompFilters,
     readonly options: LaunchOptions,
@@ -86,25 +86,28 @@ export class Launcher {
     this.#prepareSources(container);
     await this.#fillVolumes(container);
     const joined = this.#joinedUserNamespace(container);
-    const network = await this.#prepareNetwork(container, joined, undo);
-    const user = network !== undefined && this.#isRemapped(container) ? this.addon.userNamespaceOf(network) : undefined;
+    const attachment = await this.#prepareNetwork(container, joined, undo);
+    const user =
+      attachment && this.#isRemapped(container) ? this.addon.userNamespaceOf(attachment.namespace) : undefined;
     try {
-      const namespaces = this.#namespaces(container, network !== undefined, joined);
+      const namespaces = this.#namespaces(container, attachment !== undefined, joined);
       const spec = this.#spec(container, namespaces);
-      await this.#writeBundle(container, spec, undo);
+      await this.#writeBundle(container, spec, attachment, undo);
       const {
         pid: shimPid,
         client,
         ended,
-      } = this.shims.spawn(this.directories.bundle(container.id), {
-        ...(network !== undefined && { network }),
-        ...(user !== undefined && { user }),
-      });
+      } = this.shims.spawn(
+        this.directories.bundle(container.id),
+        { ...(attachment && { network: attachment.namespace }), ...(user !== undefined && { user }) },
+        attachment?.sockets,
+      );
       undo.push(() => client.close());
+      await attachment?.ready;
       const { pid, startedAt } = await this.#run(container, client);
       return { client, ended, shimPid, pid, startedAt };
     } finally {
-      if (network !== undefined) this.addon.closeDescriptor(network);
+      for (const descriptor of descriptorsOf(attachment)) this.addon.closeDescriptor(descriptor);
       if (user !== undefined) this.addon.closeDescriptor(user);
     }
   }
@@ -162,22 +165,15 @@ export class Launcher {
     container: Container,
     joined: number | undefined,
     undo: UndoStack,
-  ): Promise<number | undefined> {
-    const mode = container.hostConfig.NetworkMode ?? 'bridge';
+  ): Promise<Attachment | undefined> {
     // The namespace is then the container's own, and empty.
     if (container.config.NetworkDisabled) return undefined;
-    if (mode !== 'bridge') return this.#requireNetwork(mode);
+    if (container.hostConfig.NetworkMode?.startsWith('container:')) return undefined;
     const { mapping } = this.directories;
     const owner: NamespaceOwner = joined === undefined ? mapping : { pid: joined };
-    const namespace = await this.networks.attach(container, this.#isRemapped(container) ? owner : undefined);
-    undo.push(() => this.networks.release(container));
-    return namespace;
-  }
-
-  /** Docker looks a network up at the start; a 404 at creation would be taken for an absent image. */
-  #requireNetwork(mode: string): undefined {
-    if (mode.startsWith('container:') || this.networks.find(mode)) return undefined;
-    throw notFound(`failed to set up container networking: network ${mode} not found`);
+    const attachment = await this.endpoints.attach(container, this.#isRemapped(container) ? owner : undefined);
+    undo.push(() => this.endpoints.release(container));
+    return attachment;
   }
 
   #spec(container: Container, namespaces: JoinedNamespaces): OciSpec {
@@ -241,7 +237,12 @@ export class Launcher {
     return other.state.pid;
   }
 
-  async #writeBundle(container: Container, spec: OciSpec, undo: UndoStack): Promise<void> {
+  async #writeBundle(
+    container: Container,
+    spec: OciSpec,
+    attachment: Attachment | undefined,
+    undo: UndoStack,
+  ): Promise<void> {
     const { directories } = this;
     const { hostConfig } = container;
     const runtime = this.options.runtimes.get(hostConfig.Runtime ?? '');
@@ -268,10 +269,15 @@ export class Launcher {
         log: logSettings(container, directories.log(container.id)),
         stdin: { open: container.config.OpenStdin ?? false, once: container.config.StdinOnce ?? false },
         ...(filter && { seccompFilter: filter }),
+        ...(attachment && { ports: attachment.forwards }),
         ...(runtime && { runtime }),
       }),
     );
   }
+}
+
+function descriptorsOf(attachment: Attachment | undefined): number[] {
+  return attachment ? [attachment.namespace, ...attachment.sockets.filter((socket) => socket >= 0)] : [];
 }
 
 function logSettings(

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { FastifyBaseLogger } from 'fastify';
 import { conflict, GantryError, internal, invalid, notModified } from '../errors.js';
-import type { Networks } from '../networks/networks.js';
+import type { Endpoints } from '../networks/endpoints.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ShimClient } from '../runtime/shim-client.js';
 import type { ContainerStore } from '../store/containers.js';
@@ -35,7 +35,7 @@ export class Lifecycle {
     readonly launcher: Launcher,
     readonly store: ContainerStore,
     readonly directories: ContainerDirectories,
-    readonly networks: Networks,
+    readonly endpoints: Endpoints,
     readonly events: ContainerEvents,
     readonly health: HealthChecks,
     readonly logger: FastifyBaseLogger,
@@ -143,7 +143,7 @@ export class Lifecycle {
       oomKilled: exit?.oomKilled ?? false,
       finishedAt,
     });
-    this.networks.release(container);
+    this.endpoints.release(container);
     const again = shouldRestart(container.hostConfig.RestartPolicy, state);
     if (again) state.status = 'restarting';
     this.store.saveState(container);

@@ -1,5 +1,5 @@
 import type { Container } from './container.js';
-import { completeEndpoint, inspectMount } from './inspect.js';
+import { completeEndpoint, inspectMount, summarizePorts } from './inspect.js';
 import { invalid } from '../errors.js';
 import type { Filters } from '../http/filters.js';
 
@@ -168,7 +168,7 @@ export function summarize(container: Container, imageName: string): Record<strin
     ImageID: container.imageId,
     Command: commandLine(container),
     Created: Math.floor(Date.parse(container.created) / 1000),
-    Ports: exposedPorts(container),
+    Ports: summarizePorts(container),
     Labels: container.config.Labels ?? {},
     State: container.state.status,
     Status: statusText(container),
@@ -191,14 +191,6 @@ function commandLine({ path, args }: Container): string {
     path,
     ...args.map((arg) => (/[\s'"]/.test(arg) || arg === '' ? `'${arg.replaceAll("'", "'\\''")}'` : arg)),
   ].join(' ');
-}
-
-function exposedPorts(container: Container): object[] {
-  if (!container.running) return [];
-  return Object.keys(container.config.ExposedPorts ?? {}).map((port) => {
-    const [number, type = 'tcp'] = port.split('/');
-    return { PrivatePort: Number(number), Type: type };
-  });
 }
 
 /** "Up 5 minutes (healthy)", "Exited (0) 2 hours ago". */

@@ -78,6 +78,7 @@ export class Reconciliation {
         this.store.saveState(container);
         container.previousShim = this.shims.endOf(state.shimPid, client);
         this.lifecycle.adopt(container, client);
+        await this.lifecycle.endpoints.repair(container);
         return;
       }
       client.close();

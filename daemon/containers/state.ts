@@ -1,3 +1,5 @@
+import type { PublishedPort } from '../networks/published-port.js';
+
 /** The states of the Docker API. `restarting` is a container between two runs of its restart policy. */
 export type Status = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
 
@@ -16,6 +18,10 @@ export interface ContainerState {
   restartCount: number;
   /** The user stopped it: `unless-stopped` does not bring it back. */
   stoppedByUser: boolean;
+  /** Ports of the host that it holds while it runs. */
+  ports?: PublishedPort[];
+  /** Its interfaces by network. One that is pending is being made or removed. */
+  interfaces?: Record<string, { name: string; pending: boolean }>;
 }
 
 /** Go's zero time, which Docker shows for "never". */

@@ -17,6 +17,9 @@ const updatable = [
 
 /** Changes names and limits of existing containers. */
 export class Updates {
+  /** Called when a container has a new name. */
+  onRenamed: (container: Container) => void = () => undefined;
+
   constructor(
     readonly addon: Addon,
     readonly registry: ContainerRegistry,
@@ -32,7 +35,7 @@ export class Updates {
       if (container.state.status === 'removing')
         throw conflict('Container is marked for removal and cannot be "update".');
       refuseFixed(changes);
-      const merged = completeHostConfig(mergeLimits(container.hostConfig, changes), container.config, this.defaults());
+      const merged = completeHostConfig(mergeLimits(container.hostConfig, changes), this.defaults());
       if (container.running) {
         await this.addon.cgroupUpdate(this.launcher.cgroupPath(container), { ...containerResources(merged, []) });
       }
@@ -54,6 +57,7 @@ export class Updates {
       const name = this.#reserve(requested, container.id);
       this.registry.rename(container, name);
       this.registry.releaseName(name);
+      this.onRenamed(container);
       this.store.saveRecord(container);
       this.events.publish(container, 'rename', { oldName: `/${oldName}` });
     });

@@ -1,57 +1,52 @@
 import type { Container } from '../containers/container.js';
-import type { NetworkRecord } from '../store/networks.js';
-import type { NetworkOptions } from './networks.js';
+import type { Network } from './network.js';
 
-/** GET /networks/{id}, and one element of GET /networks. `containers` are those that run on it. */
-export function inspectNetwork(
-  network: NetworkRecord,
-  containers: Container[],
-  options: NetworkOptions,
-): Record<string, unknown> {
-  const bridge = network.driver === 'bridge';
+/** One element of GET /networks: a network without those who are on it. */
+export function summarizeNetwork({ record }: Network): Record<string, unknown> {
+  const { definition } = record;
   return {
-    Name: network.name,
-    Id: network.id,
-    Created: network.created,
+    Name: record.name,
+    Id: record.id,
+    Created: record.created,
     Scope: 'local',
-    Driver: network.driver,
-    EnableIPv4: true,
-    EnableIPv6: false,
+    Driver: record.driver,
+    EnableIPv4: definition.enableIPv4,
+    EnableIPv6: definition.enableIPv6,
     IPAM: {
       Driver: 'default',
-      Options: null,
-      Config: bridge && network.subnet ? [{ Subnet: network.subnet, Gateway: network.gateway }] : null,
+      Options: definition.ipamOptions,
+      Config: definition.ipam.length > 0 ? definition.ipam : null,
     },
-    Internal: false,
-    Attachable: false,
+    Internal: definition.internal,
+    Attachable: definition.attachable,
     Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
-    Containers: Object.fromEntries(containers.map((container) => [container.id, inspectEndpoint(container, network)])),
-    Options: bridge ? bridgeOptions(options) : {},
-    Labels: {},
+    ConfigFrom: { Network: definition.configFrom },
+    ConfigOnly: definition.configOnly,
+    Containers: {},
+    Options: definition.options,
+    Labels: definition.labels,
   };
 }
 
-function inspectEndpoint(container: Container, network: NetworkRecord): Record<string, string> {
-  const endpoint = container.networks[network.name];
-  const address = endpoint?.IPAddress;
+/** GET /networks/{id}. There is nothing more to tell with `verbose`: that is about services of a swarm. */
+export function inspectNetwork(network: Network): Record<string, unknown> {
+  const members = [...network.members.values()];
   return {
-    Name: container.name,
-    EndpointID: endpoint?.EndpointID ?? '',
-    MacAddress: endpoint?.MacAddress ?? '',
-    IPv4Address: address ? `${address}/${endpoint.IPPrefixLen}` : '',
-    IPv6Address: '',
+    ...summarizeNetwork(network),
+    Containers: Object.fromEntries(
+      members.map((container) => [container.id, inspectEndpoint(container, network.name)]),
+    ),
   };
 }
 
-function bridgeOptions(options: NetworkOptions): Record<string, string> {
+function inspectEndpoint({ name, networks }: Container, network: string): Record<string, string> {
+  const endpoint = networks[network] ?? {};
+  const { IPAddress, IPPrefixLen, GlobalIPv6Address, GlobalIPv6PrefixLen } = endpoint;
   return {
-    'com.docker.network.bridge.default_bridge': 'true',
-    'com.docker.network.bridge.enable_icc': 'true',
-    'com.docker.network.bridge.enable_ip_masquerade': String(options.masquerade),
-    'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
-    'com.docker.network.bridge.name': options.bridge,
-    'com.docker.network.driver.mtu': String(options.mtu),
+    Name: name,
+    EndpointID: endpoint.EndpointID ?? '',
+    MacAddress: endpoint.MacAddress ?? '',
+    IPv4Address: IPAddress ? `${IPAddress}/${IPPrefixLen}` : '',
+    IPv6Address: GlobalIPv6Address ? `${GlobalIPv6Address}/${GlobalIPv6PrefixLen}` : '',
   };
 }

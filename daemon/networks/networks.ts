@@ -1,226 +1,293 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
-import { invalid, notFound, unsupported } from '../errors.js';
-import type { Container, EndpointSettings } from '../containers/container.js';
-import type { Addon, IdMaps } from '../runtime/addon.js';
-import type { NetworkRecord, NetworkStore } from '../store/networks.js';
-import { Firewall } from './firewall.js';
-import { findFreeSubnet } from './free-subnet.js';
-import { AddressPool } from './leases.js';
-import { formatSubnet, hostRange, parseCidr, toText } from './subnet.js';
+import type { FastifyBaseLogger } from 'fastify';
+import { conflict, forbidden, internal, invalid, notFound } from '../errors.js';
+import type { Addon } from '../runtime/addon.js';
+import type { NetworkDriver, NetworkRecord, NetworkStore } from '../store/networks.js';
+import { parseAddress, type Family, type Subnet } from './address.js';
+import { parseBridgeOptions } from './bridge-options.js';
+import { defaultBridge } from './default-bridge.js';
+import { blankDefinition } from './definition.js';
+import type { NetworkEvents } from './events.js';
+import { Firewall, type PortRules } from './firewall.js';
+import { allocateSubnets } from './ipam.js';
+import { Network } from './network.js';
+import type { NetworkOptions } from './network-options.js';
+import { checkRequest, withConfigFrom, type CheckedRequest, type NetworkCreateRequest } from './network-request.js';
+import { parseSharedLinkOptions, vlanOf } from './shared-link-options.js';
+import { subnetPools, type SubnetPool } from './subnet-pools.js';
 
-export interface NetworkOptions {
-  /** Interface of the default network; "none" for no default network at all. */
-  bridge: string;
-  /** Address of the bridge with its prefix; chosen when empty. */
-  bridgeAddress: string;
-  mtu: number;
-  table: string;
-  masquerade: boolean;
-  forward: boolean;
-  firewall: boolean;
-}
+const predefined: Record<string, NetworkDriver> = { bridge: 'bridge', host: 'host', none: 'null' };
 
-/** The user namespace of a container: maps of a new one, or a process that is in it. */
-export type NamespaceOwner = IdMaps | { pid: number };
-
-const defaultNetworks = ['bridge', 'host', 'none'] as const;
-const drivers = { bridge: 'bridge', host: 'host', none: 'null' } as const;
-
-/** The networks of this engine: their records, addresses, and the interfaces of containers on them. */
+/** The networks of this engine: their records, and what the kernel has of them. */
 export class Networks {
-  readonly #records = new Map<string, NetworkRecord>();
-  readonly #firewall: Firewall;
-  #pool: AddressPool | undefined;
+  readonly #byName = new Map<string, Network>();
+  /** Names and bridges of networks that are being made. */
+  readonly #reserved = new Set<string>();
+  readonly #pools: SubnetPool[];
+  readonly firewall: Firewall;
+  /** netfilter cannot carry what arrives at published ports: the shims do. */
+  shimForwards = false;
 
   constructor(
     readonly addon: Addon,
     readonly store: NetworkStore,
+    readonly events: NetworkEvents,
     readonly options: NetworkOptions,
+    readonly logger: Pick<FastifyBaseLogger, 'warn' | 'error'>,
   ) {
-    this.#firewall = new Firewall(addon, options.table);
+    this.firewall = new Firewall(addon, options.table, options.firewall, options.firewallIPv6);
+    this.#pools = subnetPools(options.pools, options.table);
   }
 
-  /**
-   * Makes the records and the kernel agree: predefined networks, bridge, firewall, forwarding.
-   * Leases of containers that do not run any more are released by the caller first.
-   */
-  async start(now: string): Promise<void> {
-    for (const record of this.store.all()) this.#records.set(record.name, record);
-    for (const name of defaultNetworks) {
-      if (this.#records.has(name)) continue;
-      const record = {
-        id: randomBytes(32).toString('hex'),
-        name,
-        driver: drivers[name],
-        created: now,
-        subnet: '',
-        gateway: '',
-      };
+  /** Reads the records; the predefined networks are there afterwards. Nothing of the kernel is touched. */
+  load(now: string): void {
+    for (const record of this.store.all()) this.#byName.set(record.name, new Network(record, this.store));
+    for (const [name, driver] of Object.entries(predefined)) {
+      if (this.#byName.has(name)) continue;
+      const record = { id: newId(), name, driver, created: now, definition: blankDefinition() };
       this.store.insert(record);
-      this.#records.set(name, record);
+      this.#byName.set(name, new Network(record, this.store));
     }
-    if (this.options.bridge !== 'none') await this.#startBridge();
+    if (this.options.bridge !== 'none') this.#defineDefaultBridge();
+    this.#restoreLeases();
   }
 
-  async #startBridge(): Promise<void> {
-    const record = this.get('bridge');
-    const { bridge, mtu, bridgeAddress } = this.options;
-    const { subnet, address } = parseCidr(bridgeAddress || this.#storedAddress(record) || this.#chooseAddress());
-    if (record.subnet !== formatSubnet(subnet) || record.gateway !== toText(address)) {
-      record.subnet = formatSubnet(subnet);
-      record.gateway = toText(address);
-      this.store.setSubnet(record.id, record.subnet, record.gateway);
-    }
-    this.#pool = new AddressPool(record.id, subnet, address, this.store);
-    for (const lease of this.store.leases()) this.#pool.restore(lease.address);
-    await this.addon.ensureBridge({ name: bridge, addresses: [`${toText(address)}/${subnet.prefix}`], mtu });
-    if (this.options.forward) enableForwarding();
-    if (this.options.firewall) {
-      await this.#firewall.install([{ name: bridge, subnet: record.subnet, masquerade: this.options.masquerade }]);
-    }
+  #defineDefaultBridge(): void {
+    const { record } = this.get('bridge');
+    const taken = this.#subnets().filter(({ network }) => network.name !== 'bridge');
+    const definition = defaultBridge(
+      record.definition,
+      this.options,
+      this.#pools,
+      taken.map(({ subnet }) => subnet),
+    );
+    const fresh = { ...record, definition };
+    this.store.saveDefinition(fresh);
+    this.#byName.set('bridge', new Network(fresh, this.store));
   }
 
-  #storedAddress(record: NetworkRecord): string {
-    return record.gateway && `${record.gateway}/${record.subnet.split('/')[1]}`;
-  }
-
-  #chooseAddress(): string {
-    const subnet = findFreeSubnet(this.options.bridge);
-    return `${toText(hostRange(subnet).first)}/${subnet.prefix}`;
-  }
-
-  /** The host's address on the default bridge; "" where there is none. */
-  get gateway(): string {
-    return this.find('bridge')?.gateway ?? '';
-  }
-
-  /** Takes back the addresses of containers that do not run: a start that was cut off leaves its lease behind. */
-  releaseAbandoned(isRunning: (containerId: string) => boolean): void {
+  #restoreLeases(): void {
+    const byId = new Map(this.list().map((network) => [network.id, network]));
     for (const lease of this.store.leases()) {
-      if (isRunning(lease.container_id)) continue;
-      this.store.release(lease.container_id);
-      this.#pool?.release(lease.address);
+      const address = parseAddress(lease.address);
+      if (address) byId.get(lease.network_id)?.poolOf(address)?.restore(address);
     }
   }
 
-  list(): NetworkRecord[] {
-    return [...this.#records.values()];
+  /** Makes the kernel agree with the records: links, forwarding, and the firewall as a whole with these ports in it. */
+  async start(ports: PortRules[]): Promise<void> {
+    const bridges = this.list().filter(({ bridge, name }) => bridge && (name !== 'bridge' || this.#hasDefaultBridge));
+    if (this.options.forward) {
+      enableForwarding('ipv4/ip_forward');
+      if (bridges.some(({ record }) => record.definition.enableIPv6)) enableForwarding('ipv6/conf/all/forwarding');
+    }
+    for (const network of this.list()) {
+      await this.#bringUp(network).catch((error: unknown) => {
+        if (network.name === 'bridge') throw error;
+        this.logger.error({ error, network: network.name }, 'could not set up a network');
+      });
+    }
+    await this.firewall.install(
+      bridges.map((network) => network.bridgeRules(this.options.masquerade)),
+      ports,
+    );
+  }
+
+  /** Finds out who carries what arrives at published ports; before anything is published. */
+  async choosePortForwarding(): Promise<void> {
+    const { portForwarding, firewall } = this.options;
+    this.shimForwards = portForwarding === 'shim' || !firewall;
+    if (!firewall) return;
+    const dropping = await this.firewall.droppingForwardChains();
+    if (dropping.length === 0) return;
+    const chains = dropping.join(', ');
+    if (portForwarding === 'auto') this.shimForwards = true;
+    this.logger.warn(
+      `the firewall of this host drops forwarded packets (${chains}): containers reach nothing outside until it accepts ` +
+        `what enters and leaves by their bridges, see docs/networking.md` +
+        (portForwarding === 'auto' ? '; published ports are served by the shims' : ''),
+    );
+  }
+
+  get #hasDefaultBridge(): boolean {
+    return this.options.bridge !== 'none';
+  }
+
+  /** The host's addresses on the default bridge, or those configured for it. */
+  get hostGateways(): string[] {
+    if (this.options.hostGateways.length > 0) return this.options.hostGateways;
+    const network = this.find('bridge');
+    if (!network || !this.#hasDefaultBridge) return [];
+    return network.pools.map((pool) => network.hostAddress(pool)).filter((address) => address !== '');
+  }
+
+  list(): Network[] {
+    return [...this.#byName.values()];
   }
 
   /** By name, id or unambiguous prefix of an id. */
-  find(reference: string): NetworkRecord | undefined {
-    const byName = this.#records.get(reference);
-    if (byName) return byName;
+  find(reference: string): Network | undefined {
+    const byName = this.#byName.get(reference);
+    if (byName || reference === '') return byName;
     const matches = this.list().filter(({ id }) => id.startsWith(reference));
-    return reference && matches.length === 1 ? matches[0] : undefined;
+    if (matches.length > 1) {
+      throw invalid(`network ${reference} is ambiguous (${matches.length} matches found based on ID prefix)`);
+    }
+    return matches[0];
   }
 
   /** @throws GantryError not-found */
-  get(reference: string): NetworkRecord {
-    const record = this.find(reference);
-    if (!record) throw notFound(`network ${reference} not found`);
+  get(reference: string): Network {
+    const network = this.find(reference);
+    if (!network) throw notFound(`network ${reference} not found`);
+    return network;
+  }
+
+  /** The record comes first: a network cut in half is completed at the next start. */
+  async create(request: NetworkCreateRequest, now: string): Promise<{ network: Network; warning: string }> {
+    let checked = checkRequest(request, this.options.defaults);
+    const { name } = checked;
+    if (this.#byName.has(name) || this.#reserved.has(name)) {
+      throw conflict(`network with name ${name} already exists`);
+    }
+    if (checked.definition.configFrom) {
+      checked = withConfigFrom(checked, this.find(checked.definition.configFrom)?.record);
+    }
+    const record = this.#define(checked, now);
+    const network = new Network(record, this.store);
+    this.#reserved.add(name);
+    this.store.insert(record);
+    this.#byName.set(name, network);
+    network.closing = true;
+    try {
+      await this.#bringUp(network, true);
+      if (network.bridge) await this.firewall.addBridge(network.bridgeRules(this.options.masquerade));
+      network.closing = false;
+    } catch (error) {
+      await this.#takeDown(network).catch(() => undefined);
+      this.#byName.delete(name);
+      this.store.delete(record.id);
+      throw error;
+    } finally {
+      this.#reserved.delete(name);
+    }
+    this.events.publish(network, 'create');
+    return { network, warning: checked.warning };
+  }
+
+  #define({ name, driver, ipam, definition }: CheckedRequest, now: string): NetworkRecord {
+    const id = newId();
+    const record = { id, name, driver, created: now, definition };
+    if (definition.configOnly) return record;
+    const families: Family[] = [
+      ...(definition.enableIPv4 ? [4 as const] : []),
+      ...(definition.enableIPv6 ? [6 as const] : []),
+    ];
+    if (driver === 'bridge') {
+      const options = parseBridgeOptions(definition.options, definition.internal);
+      definition.link = options.name || `br-${id.slice(0, 12)}`;
+      definition.ownsLink = !options.name || !this.addon.linkExists(options.name);
+      this.#refuseSameBridge(record);
+    } else {
+      const { parent } = parseSharedLinkOptions(driver as 'macvlan' | 'ipvlan', definition.options);
+      definition.link = parent || `d${driver[0]}-${id.slice(0, 12)}`;
+      if (parent && !this.addon.linkExists(parent)) vlanOf(parent);
+    }
+    const taken = this.#subnets().map(({ subnet }) => subnet);
+    Object.assign(definition, allocateSubnets(ipam, families, this.#pools, taken));
     return record;
   }
 
-  /** Checks a container's network mode and endpoints at creation. */
-  validate(mode: string, endpoints: Record<string, EndpointSettings>): void {
-    if (mode.startsWith('container:')) return;
-    const names = Object.keys(endpoints);
-    const other = names.find((name) => name !== mode && !(name === 'default' && mode === 'bridge'));
-    if (other !== undefined) {
-      this.get(other);
-      throw unsupported(`connecting a container to "${mode}" and "${other}" is not supported yet`);
-    }
-    const requested = endpoints[mode]?.IPAMConfig?.IPv4Address;
-    if (requested) {
-      if (!isIPv4(requested)) throw invalid(`invalid IPv4 address: ${requested}`);
-      throw invalid('user specified IP address is supported on user defined networks only');
-    }
-    if (mode === 'bridge' && this.options.bridge === 'none') {
-      throw invalid('the default bridge is off ("bridge": "none" in the configuration): use --network none or host');
+  #refuseSameBridge({ id, definition }: NetworkRecord): void {
+    const other = this.list().find(({ record, bridge }) => bridge && record.definition.link === definition.link);
+    if (!other) return;
+    throw forbidden(
+      `cannot create network ${id} (${definition.link}): conflicts with network ${other.id} (${definition.link}): ` +
+        'networks have same bridge name',
+    );
+  }
+
+  /** The subnets of all networks: no two overlap. */
+  #subnets(): { network: Network; subnet: Subnet }[] {
+    return this.list().flatMap((network) =>
+      network.pools.map(({ definition }) => ({ network, subnet: definition.subnet })),
+    );
+  }
+
+  /** @param fresh the network was just asked for: whether its link is made for it shows now */
+  async #bringUp(network: Network, fresh = false): Promise<void> {
+    const { definition } = network.record;
+    if (network.bridge) {
+      if (network.name === 'bridge' && !this.#hasDefaultBridge) return;
+      if (fresh && this.options.forward && definition.enableIPv6) enableForwarding('ipv6/conf/all/forwarding');
+      await this.addon.ensureBridge({
+        name: definition.link,
+        addresses: network.bridgeAddresses,
+        mtu: network.mtu,
+      });
+    } else if (network.sharedLink) {
+      const { parent } = network.sharedLink;
+      if (parent && this.addon.linkExists(parent)) return;
+      const { lower, id } = parent ? vlanOf(parent) : { lower: '', id: 0 };
+      const request = { name: definition.link, kind: parent ? 'vlan' : 'dummy', parent: lower, vlan: id } as const;
+      const created = await this.addon.ensureParentLink(request);
+      if (!created || definition.ownsLink) return;
+      definition.ownsLink = true;
+      this.store.saveDefinition(network.record);
     }
   }
 
-  /**
-   * Creates the namespace and the interface of a container on the bridge.
-   * @param owner the user namespace that it is to belong to, unless that is the host's
-   * @returns the namespace's descriptor, which the caller closes once the shim has it
-   */
-  async attach(container: Container, owner?: NamespaceOwner): Promise<number> {
-    const record = this.get('bridge');
-    const requested = container.networks['bridge'] ?? {};
-    const address = this.#pool!.lease(container.id);
+  async #takeDown(network: Network): Promise<void> {
+    const { definition } = network.record;
+    if (network.bridge) await this.firewall.removeBridge(network.bridgeRules(this.options.masquerade));
+    const shared = this.list().some((other) => other !== network && other.record.definition.link === definition.link);
+    if (definition.ownsLink && !shared) await this.addon.deleteLink(definition.link);
+  }
+
+  /** @throws GantryError forbidden when it is predefined or in use */
+  async remove(network: Network): Promise<void> {
+    const { name } = network;
+    if (network.predefined) throw forbidden(`${name} is a pre-defined network and cannot be removed`);
+    if (network.members.size > 0) {
+      const endpoints = [...network.members.values()].map((member) => {
+        const endpoint = member.networks[name]?.EndpointID ?? '';
+        return `name:"${member.name}" id:"${endpoint.slice(0, 12)}"`;
+      });
+      throw forbidden(`error while removing network: network ${name} has active endpoints (${endpoints.join(', ')})`);
+    }
+    if (network.record.definition.configOnly) {
+      const user = this.list().find(({ record }) => record.definition.configFrom === name);
+      if (user) throw forbidden(`error while removing network: configuration network "${name}" is in use`);
+    }
+    if (network.closing) throw conflict(`network ${name} is being made or removed`);
+    network.closing = true;
     try {
-      const namespace = await this.addon.createNetworkNamespace(owner);
-      try {
-        return await this.#addEndpoint(container, record, requested, namespace, address);
-      } catch (error) {
-        this.addon.closeDescriptor(namespace);
-        throw error;
-      }
+      await this.#takeDown(network);
     } catch (error) {
-      this.#pool!.release(address);
-      this.release(container);
-      throw error;
+      network.closing = false;
+      throw internal(`error while removing network: ${(error as Error).message}`, error);
     }
+    this.store.delete(network.id);
+    this.#byName.delete(name);
+    this.events.publish(network, 'destroy');
   }
 
-  async #addEndpoint(
-    container: Container,
-    record: NetworkRecord,
-    requested: EndpointSettings,
-    namespace: number,
-    address: string,
-  ): Promise<number> {
-    const prefix = Number(record.subnet.split('/')[1]);
-    const macAddress = requested.MacAddress || container.config.MacAddress || randomMacAddress();
-    await this.addon.createEndpoint(namespace, {
-      bridge: this.options.bridge,
-      hostInterface: `veth${randomBytes(4).toString('hex').slice(0, 7)}`,
-      containerInterface: 'eth0',
-      macAddress,
-      mtu: this.options.mtu,
-      addresses: [`${address}/${prefix}`],
-      gateways: [record.gateway],
-    });
-    container.networks['bridge'] = {
-      ...requested,
-      NetworkID: record.id,
-      EndpointID: randomBytes(32).toString('hex'),
-      Gateway: record.gateway,
-      IPAddress: address,
-      IPPrefixLen: prefix,
-      MacAddress: macAddress,
-    };
-    return namespace;
-  }
-
-  /** Gives back the addresses of a container; its interface goes with its namespace. */
-  release(container: Container): void {
-    for (const [name, endpoint] of Object.entries(container.networks)) {
-      if (endpoint.IPAddress) this.#pool?.release(endpoint.IPAddress);
-      container.networks[name] = {
-        ...endpoint,
-        EndpointID: '',
-        Gateway: '',
-        IPAddress: '',
-        IPPrefixLen: 0,
-        MacAddress: '',
-      };
-    }
-    this.store.release(container.id);
+  /** The address of the network's own to which ports are published that name none; "" for all. */
+  hostBinding(network: Network): string {
+    const binding = network.bridge?.hostBinding ?? '';
+    return binding === '0.0.0.0' ? '' : binding;
   }
 }
 
-function randomMacAddress(): string {
-  const bytes = randomBytes(6);
-  bytes[0] = (bytes[0]! & 0xfe) | 0x02; // unicast, locally administered
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
-}
+const newId = (): string => randomBytes(32).toString('hex');
 
-function enableForwarding(): void {
-  const path = '/proc/sys/net/ipv4/ip_forward';
-  if (readFileSync(path, 'utf8').trim() !== '1') writeFileSync(path, '1');
+function enableForwarding(name: string): void {
+  const path = `/proc/sys/net/${name}`;
+  try {
+    if (readFileSync(path, 'utf8').trim() !== '1') writeFileSync(path, '1');
+  } catch (error) {
+    // A kernel without IPv6 has no such file.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }

@@ -12,14 +12,14 @@ import { volumeRoutes } from './volumes.js';
 
 /** Every operation that this engine serves. */
 export function handlers(engine: Engine): Handlers {
-  const { containers, images, networks, registries, volumes } = engine;
+  const { containers, images, networks, endpoints, registries, volumes } = engine;
   return {
     ...containerRoutes(containers),
     ...containerStreamRoutes(containers),
     ...archiveRoutes(containers),
     ...execRoutes(containers),
     ...imageRoutes(images, containers, registries),
-    ...networkRoutes(networks, containers.registry),
+    ...networkRoutes(networks, endpoints, containers.registry),
     ...volumeRoutes(volumes),
     ...systemRoutes(systemSources(engine)),
   };

@@ -1,68 +1,71 @@
+import type { Container } from '../containers/container.js';
 import type { ContainerRegistry } from '../containers/registry.js';
-import { forbidden, unsupported } from '../errors.js';
+import { timestamp } from '../containers/timestamp.js';
+import { GantryError, invalid, notFound } from '../errors.js';
 import type { Handlers } from '../http/call.js';
-import type { Filters } from '../http/filters.js';
-import { inspectNetwork } from '../networks/inspect.js';
+import { parseTime } from '../http/time.js';
+import type { Endpoints } from '../networks/endpoints.js';
+import { inspectNetwork, summarizeNetwork } from '../networks/inspect.js';
+import { networkListFilters, networkPasses, networkPruneFilters } from '../networks/list.js';
+import type { Network } from '../networks/network.js';
 import type { Networks } from '../networks/networks.js';
-import type { NetworkRecord } from '../store/networks.js';
+import { pruneNetworks } from '../networks/prune.js';
 
-const listFilters = ['driver', 'id', 'label', 'name', 'scope', 'type', 'dangling'] as const;
-
-/** The Network tag of the API document. Networks of the user's own are refused by name: only the predefined ones exist. */
-export function networkRoutes(networks: Networks, registry: ContainerRegistry): Handlers {
-  const members = (network: NetworkRecord): ReturnType<ContainerRegistry['all']> =>
-    registry.all().filter((container) => container.running && network.name in container.networks);
-  const inspect = (network: NetworkRecord): object => inspectNetwork(network, members(network), networks.options);
+/** The Network tag of the API document. */
+export function networkRoutes(networks: Networks, endpoints: Endpoints, registry: ContainerRegistry): Handlers {
+  const find = (reference: string | undefined): Container => {
+    if (!reference) throw invalid('invalid name or ID supplied: ""');
+    return registry.get(reference);
+  };
+  const inScope = (network: Network, scope: string | undefined): Network => {
+    if (scope && scope !== 'local') throw notFound(`network ${network.name} not found`);
+    return network;
+  };
 
   return {
     async NetworkList({ query }) {
-      query.filters.allow(...listFilters);
-      const selected = networks.list().filter((network) => matches(network, query.filters));
+      query.filters.allow(...networkListFilters);
+      const containers = registry.all();
+      const selected = networks.list().filter((network) => networkPasses(network, query.filters, containers));
       // A list has no members; an inspect has.
-      return selected.map((network) => ({ ...inspectNetwork(network, [], networks.options) }));
+      return selected.map(summarizeNetwork);
     },
 
-    async NetworkInspect({ params }) {
-      return inspect(networks.get(params.id));
+    async NetworkInspect({ params, query }) {
+      return inspectNetwork(inScope(networks.get(params.id), query.scope));
     },
 
     async NetworkCreate({ body }) {
-      throw unsupported(
-        `network "${body.Name}" cannot be created: Gantry has only the networks bridge, host and none yet`,
-      );
+      const { network, warning } = await networks.create(body, timestamp());
+      return { Id: network.id, Warning: warning };
     },
 
     async NetworkDelete({ params }) {
-      const { name, id } = networks.get(params.id);
-      throw forbidden(`${name} is a pre-defined network and cannot be removed (${id.slice(0, 12)})`);
+      await networks.remove(networks.get(params.id));
     },
 
-    async NetworkConnect({ params }) {
-      networks.get(params.id);
-      throw unsupported('connecting a container to a further network is not supported yet: choose one with --network');
+    async NetworkConnect({ params, body }) {
+      const network = networks.get(params.id);
+      const container = find(body.Container);
+      await container.lock.run(() => endpoints.connect(container, network, body.EndpointConfig ?? {}));
     },
 
-    async NetworkDisconnect({ params }) {
-      networks.get(params.id);
-      throw unsupported('disconnecting a container is not supported yet: choose its network with --network');
+    async NetworkDisconnect({ params, body }) {
+      const network = networks.get(params.id);
+      try {
+        const container = find(body.Container);
+        await container.lock.run(() => endpoints.disconnect(container, network));
+      } catch (error) {
+        const absent = error instanceof GantryError && error.kind === 'not-found';
+        throw absent && body.Force ? notFound(`endpoint ${body.Container} not found`) : error;
+      }
     },
 
     async NetworkPrune({ query }) {
-      query.filters.allow('label', 'label!', 'until');
-      return { NetworksDeleted: [] };
+      query.filters.allow(...networkPruneFilters);
+      const [until] = query.filters.get('until');
+      const limit = until === undefined ? undefined : parseTime(until).milliseconds;
+      return { NetworksDeleted: await pruneNetworks(networks, registry.all(), query.filters, limit) };
     },
   };
-}
-
-function matches(network: NetworkRecord, filters: Filters): boolean {
-  return (
-    filters.exact('driver', network.driver) &&
-    filters.prefix('id', network.id) &&
-    filters.labels({}) &&
-    filters.pattern('name', network.name) &&
-    filters.exact('scope', 'local') &&
-    filters.exact('type', 'builtin') &&
-    // The predefined ones are never dangling.
-    !filters.boolean('dangling', false)
-  );
 }

@@ -146,17 +146,34 @@ export interface CgroupStats {
 export type LinuxResources = Record<string, unknown>;
 
 export interface EndpointRequest {
-  /** Bridge to attach to; created by ensureBridge. */
-  bridge: string;
-  /** Name of the host's end. */
-  hostInterface: string;
+  kind: 'bridge' | 'macvlan' | 'ipvlan';
+  /** Bridge to attach to, created by ensureBridge; or the interface whose link is shared. */
+  parent: string;
+  /** macvlan and ipvlan. */
+  mode?: string;
+  flag?: string;
+  /** Bridge: name of the host's end. */
+  hostInterface?: string;
   /** Name inside, "eth0". */
   containerInterface: string;
+  /** "" for one that the kernel draws. */
   macAddress: string;
+  /** 0 for the kernel's choice. */
   mtu: number;
   /** In prefix notation, "172.18.0.2/16". */
   addresses: string[];
-  gateways: string[];
+  /** Bridge: this port exchanges frames with the host and not with other isolated ports. */
+  isolated: boolean;
+  /** Bridge: frames may leave by the port they came from. */
+  hairpin: boolean;
+  sysctls: { family: 'ipv4' | 'ipv6'; group: 'conf' | 'neigh'; name: string; value: string }[];
+}
+
+/** Without a gateway ("") everything is taken to be on the link. */
+export interface DefaultRoute {
+  family: 4 | 6;
+  interface: string;
+  gateway: string;
 }
 
 export interface InterfaceStats {
@@ -177,7 +194,8 @@ export interface Addon {
   loadShim(path: string): number;
   /**
    * Starts a shim with fd 3 connected to the returned control descriptor, fd 2 on `log`, and fd 4 a duplicate of
-   * `networkNamespace` when given, and fd 5 one of `userNamespace`. The child is in a session of its own. Cheap in a large process: the address space is not copied.
+   * `networkNamespace` when given, fd 5 one of `userNamespace`, and from 6 on duplicates of `sockets` (-1 for none). The
+   * child is in a session of its own. Cheap in a large process: the address space is not copied.
    */
   spawnShim(options: {
     shim: number;
@@ -185,6 +203,7 @@ export interface Addon {
     log: string;
     networkNamespace?: number;
     userNamespace?: number;
+    sockets?: number[];
   }): {
     pid: number;
     control: number;
@@ -229,18 +248,33 @@ export interface Addon {
   ensureBridge(options: { name: string; addresses: string[]; mtu: number }): Promise<void>;
   deleteLink(name: string): Promise<void>;
   linkExists(name: string): boolean;
+  /** Creates what macvlan and ipvlan networks stand on if it is absent; tells whether it did. */
+  ensureParentLink(options: { name: string; kind: 'vlan' | 'dummy'; parent: string; vlan: number }): Promise<boolean>;
   /**
-   * A new network namespace with its loopback up, as a descriptor.
+   * A new network namespace with its loopback and these interfaces up, as a descriptor. Undoes itself on failure.
    * @param owner maps of a new user namespace that it is to belong to, or a process in whose one it is to be
    */
-  createNetworkNamespace(owner?: IdMaps | { pid: number }): Promise<number>;
+  createNetworkNamespace(
+    endpoints: EndpointRequest[],
+    routes: DefaultRoute[],
+    owner?: IdMaps | { pid: number },
+  ): Promise<number>;
   /** A descriptor of the user namespace that a network namespace belongs to. */
   userNamespaceOf(networkNamespace: number): number;
-  /** Adds a veth pair between the bridge and the namespace, configured and up. Undoes itself on failure. */
-  createEndpoint(networkNamespace: number, endpoint: EndpointRequest): Promise<void>;
+  /** Adds interfaces to the namespace of this path and replaces its default routes. Undoes itself on failure. */
+  connectNamespace(path: string, endpoints: EndpointRequest[], routes: DefaultRoute[]): Promise<void>;
+  /** Removes an interface, absence is fine, and replaces the default routes. */
+  disconnectNamespace(path: string, containerInterface: string, routes: DefaultRoute[]): Promise<void>;
+  /**
+   * Binds a socket to a port of the host (0 for any that is free); streams listen. The descriptor is -1 where the kernel
+   * has no sockets of the protocol. @throws NativeError EADDRINUSE, EAFNOSUPPORT
+   */
+  bindPort(protocol: string, address: string, port: number): { descriptor: number; port: number };
+  /** Makes the kernel forget UDP flows that one of these addresses answers. */
+  forgetUdpFlows(addresses: string[]): Promise<void>;
   interfaceStats(pid: number): Promise<InterfaceStats[]>;
-  /** Runs an nftables script (libnftables), atomically. */
-  applyNftables(script: string): Promise<void>;
+  /** Runs an nftables script (libnftables), atomically; answers what it prints. */
+  applyNftables(script: string): Promise<string>;
 
   // --- files
   statPath(root: Root, path: string): Promise<PathStat>;

@@ -119,6 +119,11 @@ export class ShimClient extends EventEmitter<ShimEvents> {
     await this.#request({ type: 'reopen-log' });
   }
 
+  /** Replaces where published ports lead to; in the order of `ports` in shim.json. */
+  async forward(ports: object[]): Promise<void> {
+    await this.#request({ type: 'forward', ports });
+  }
+
   /** When the container is ending, the answer comes once its exit record is on disk. */
   state(): Promise<ShimState> {
     return this.#request({ type: 'state' });

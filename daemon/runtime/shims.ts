@@ -15,16 +15,17 @@ export class Shims {
     this.#executable = addon.loadShim(path);
   }
 
-  /** Starts a shim for the bundle. The shim keeps its own copies of the namespaces. */
+  /** Starts a shim for the bundle. The shim keeps its own copies of the namespaces and of the sockets. */
   spawn(
     bundle: string,
     namespaces: { network?: number; user?: number } = {},
+    sockets: number[] = [],
   ): { pid: number; client: ShimClient; ended: Promise<void> } {
     const { pid, control } = this.addon.spawnShim({
       shim: this.#executable,
       bundle,
       log: join(bundle, 'shim.log'),
-      ...(namespaces.network !== undefined && { networkNamespace: namespaces.network }),
+      ...(namespaces.network !== undefined && { networkNamespace: namespaces.network, sockets }),
       ...(namespaces.user !== undefined && { userNamespace: namespaces.user }),
     });
     const client = ShimClient.fromDescriptor(control, bundle);

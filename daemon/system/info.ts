@@ -22,7 +22,12 @@ export function describeEngine(config: Config, host: HostInfo, counts: InfoCount
     ...countsOf(counts),
     Driver: config.storageDriver,
     DriverStatus: [['Backing Filesystem', fileSystemName(config.dataRoot)]],
-    Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file'] },
+    Plugins: {
+      Volume: ['local'],
+      Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
+      Authorization: null,
+      Log: ['json-file'],
+    },
     ...describeLimits(host),
     IPv4Forwarding: forwardsIpv4(),
     Debug: config.debug,

@@ -92,7 +92,7 @@ describe('daemon.json', () => {
     [{ runtimes: { x: { runtimeType: 'io.containerd.runc.v2' } } }, 'runtimeType is not supported'],
     [{ foo: 1, bar: 2 }, "the following directives don't match any configuration option: foo, bar"],
     [{ 'log-opt': {} }, "don't match any configuration option: log-opt (did you mean log-opts?)"],
-    [{ 'fixed-cidr': '10.0.0.0/8' }, '"fixed-cidr" is not supported: '],
+    [{ 'ip-forward-no-drop': true }, '"ip-forward-no-drop" is not supported: '],
     [{ features: { buildkit: true } }, '"features" is not supported: '],
     [{ 'config-file': '/x' }, "don't match any configuration option: config-file"],
   ])('refuses %j', (content, message) => {

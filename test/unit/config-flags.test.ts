@@ -100,7 +100,6 @@ describe('the command line', () => {
     [['--storage-driver=btrfs'], "storage driver 'btrfs' is not supported"],
     [['--exec-opt=native.cgroupdriver=systemd'], 'native.cgroupdriver=systemd is not supported'],
     [['--live-restore=false'], 'live-restore cannot be turned off'],
-    [['--userland-proxy'], 'userland-proxy cannot be turned on'],
     [['--registry-mirror=ftp://x'], 'invalid mirror: unsupported scheme "ftp" in "ftp://x"'],
     [['--registry-mirror=https://x/path'], 'invalid mirror: path, query, or fragment at end of the URI'],
     [['--registry-mirror=https://a:b@x'], 'invalid mirror: username/password not allowed in URI'],
@@ -109,8 +108,11 @@ describe('the command line', () => {
     [['--insecure-registry=a b'], 'insecure registry "a b" is not valid'],
     [['--max-concurrent-downloads=0'], 'must be between 1 and 1000'],
     [['--https-proxy=socks5://x'], 'invalid proxy URL: socks5 is not supported'],
+    [['--default-address-pool=base=10.0.0.0/8,size=7'], 'the size of the pool 10.0.0.0/8 must be 8 to 30'],
+    [['--fixed-cidr=10.0.0.1/24'], 'invalid IPv4 subnet'],
+    [['--bip6=fd00::/64'], 'invalid IPv6 address of a bridge'],
     [['--containerd=/x'], '--containerd is not supported: Gantry runs containers itself'],
-    [['--icc=false'], '--icc is not supported'],
+    [['--ip-forward-no-drop'], '--ip-forward-no-drop is not supported'],
   ])('refuses %j', (argv, message) => {
     expect(() => parseFlags(argv)).toThrow(message);
   });

@@ -5,6 +5,7 @@ import { sql as networks } from './0004-networks.js';
 import { sql as volumes } from './0005-volumes.js';
 import { sql as unsyncedContent } from './0006-unsynced-content.js';
 import { sql as blobSources } from './0007-blob-sources.js';
+import { sql as networkDefinitions } from './0008-network-definitions.js';
 
 /** In order; the position is the schema version, kept in SQLite's `user_version`. A released one is never edited. */
 export const migrations: readonly string[] = [
@@ -15,4 +16,5 @@ export const migrations: readonly string[] = [
   volumes,
   unsyncedContent,
   blobSources,
+  networkDefinitions,
 ];

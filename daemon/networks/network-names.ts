@@ -1,0 +1,23 @@
+import type { Network } from './network.js';
+
+/** What the containers on one network can look up; `NameTables.publish` writes it for their DNS servers. */
+export interface NetworkNames {
+  network: string;
+  /** Addresses of both families by name; an alias that several containers have leads to all of them. */
+  names: Map<string, string[]>;
+  /** The name of each address. */
+  reverse: Map<string, string>;
+}
+
+/** The names of everybody on a network now: container names, aliases, short ids and host names. */
+export function networkNames({ name: network, members }: Network): NetworkNames {
+  const names = new Map<string, string[]>();
+  const reverse = new Map<string, string>();
+  for (const { name, networks } of members.values()) {
+    const { IPAddress, GlobalIPv6Address, DNSNames } = networks[network] ?? {};
+    const addresses = [IPAddress ?? '', GlobalIPv6Address ?? ''].filter((address) => address !== '');
+    for (const each of DNSNames ?? []) names.set(each, [...(names.get(each) ?? []), ...addresses]);
+    for (const address of addresses) reverse.set(address, `${name}.${network}`);
+  }
+  return { network, names, reverse };
+}
