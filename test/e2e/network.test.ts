@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { OtherHost } from '../support/other-host.js';
 import { useEngine } from '../support/test-engine.js';
 
 const engine = useEngine();
@@ -147,38 +148,3 @@ test('a network that does not exist is named', async () => {
     /network nowhere not found/,
   );
 });
-
-/** A machine beyond this one, played by a network namespace. Its only route is to the address that this one has there. */
-class OtherHost {
-  readonly #namespace = `other${process.pid}`;
-  readonly #link = `oh${process.pid}`.slice(0, 15);
-  readonly #ours = `10.77.${process.pid & 255}.1`;
-  readonly address = `10.77.${process.pid & 255}.2`;
-
-  constructor() {
-    const inside = ['netns', 'exec', this.#namespace, 'ip'];
-    this.#ip('netns', 'add', this.#namespace);
-    this.#ip('link', 'add', this.#link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', this.#namespace);
-    this.#ip('address', 'add', `${this.#ours}/30`, 'dev', this.#link);
-    this.#ip('link', 'set', this.#link, 'up');
-    this.#ip(...inside, 'address', 'add', `${this.address}/30`, 'dev', 'eth0');
-    this.#ip(...inside, 'link', 'set', 'eth0', 'up');
-  }
-
-  remove(): void {
-    for (const words of [
-      ['link', 'delete', this.#link],
-      ['netns', 'delete', this.#namespace],
-    ]) {
-      try {
-        this.#ip(...words);
-      } catch {
-        // It was never made.
-      }
-    }
-  }
-
-  #ip(...words: string[]): void {
-    execFileSync('ip', words, { stdio: 'pipe' });
-  }
-}

@@ -5,6 +5,7 @@ import { pack } from 'tar-stream';
 import { DaemonProcess } from '../support/daemon-process.js';
 import { DockerCli } from '../support/docker-cli.js';
 import { eventually } from '../support/eventually.js';
+import { ask, HOST, Listening } from '../support/network-peers.js';
 import { readAll } from '../support/raw-http.js';
 import { useEngine } from '../support/test-engine.js';
 
@@ -317,6 +318,21 @@ describe('processes', () => {
       () => inBox('netstat -ltn'),
       (listening) => address !== '' && listening.includes(':80 '),
     );
+
+  test('networks are connected while it runs, and ports are published', async () => {
+    await engine.docker.ok('network', 'create', '--subnet', '10.99.77.0/24', 'further');
+    await startBox('true', '-p', '127.0.0.1::80');
+    await engine.docker.ok('network', 'connect', 'further', 'box');
+    expect(await inBox('ip -o -4 addr show eth1')).toContain('inet 10.99.77.2/24');
+    const port = Number((await engine.docker.ok('port', 'box', '80/tcp')).split(':').at(-1));
+    const namespace = `/proc/${await inspect('box', '{{.State.Pid}}')}/ns/net`;
+    const server = await Listening.start(namespace, 'tcp', 80);
+    try {
+      expect(await ask(HOST, 'tcp', '127.0.0.1', port)).toMatch(/^10\./);
+    } finally {
+      await server.stop();
+    }
+  });
 
   test('containers share namespaces with the user namespace that they belong to', async () => {
     await startBox('true', '--ipc', 'shareable');

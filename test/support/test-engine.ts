@@ -56,6 +56,8 @@ export class TestEngine {
   async clear(): Promise<void> {
     const ids = (await this.#listContainers()).filter((id) => !this.#containers.includes(id));
     if (ids.length > 0) await this.docker.ok('rm', '--force', '--volumes', ...ids);
+    const networks = (await this.docker.ok('network', 'ls', '--quiet', '--filter', 'type=custom')).split('\n');
+    if (networks[0] !== '') await this.docker.ok('network', 'rm', ...networks);
     if (this.daemon !== undefined && this.#idle !== undefined) {
       await expectHostAsItWas(this.#idle, this.daemon, this.daemon.pid);
     }

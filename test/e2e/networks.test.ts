@@ -1,0 +1,328 @@
+import { execFileSync } from 'node:child_process';
+import { OtherHost } from '../support/other-host.js';
+import { useEngine } from '../support/test-engine.js';
+
+const block = 40 + (process.pid & 63);
+const engine = useEngine(['--default-address-pool', `base=10.${block}.0.0/16,size=24`]);
+
+const create = (name: string, ...flags: string[]): Promise<string> =>
+  engine.docker.ok('network', 'create', ...flags, name);
+
+async function sleeper(name: string, ...flags: string[]): Promise<void> {
+  await engine.docker.ok('run', '-d', '--name', name, ...flags, 'busybox', 'sleep', '300');
+}
+
+const exec = (name: string, ...command: string[]): Promise<string> => engine.docker.ok('exec', name, ...command);
+
+const reaches = async (name: string, address: string): Promise<boolean> =>
+  (await engine.docker.run(['exec', name, 'ping', '-c', '1', '-W', '1', address])).code === 0;
+
+interface Endpoint {
+  IPAddress: string;
+  GlobalIPv6Address: string;
+  Gateway: string;
+  MacAddress: string;
+  NetworkID: string;
+  EndpointID: string;
+  Aliases: string[] | null;
+  DNSNames: string[] | null;
+}
+
+async function endpoint(name: string, network: string): Promise<Endpoint> {
+  const all = await engine.docker.ok('inspect', '-f', '{{json .NetworkSettings.Networks}}', name);
+  return (JSON.parse(all) as Record<string, Endpoint>)[network]!;
+}
+
+const post = async (path: string, body: object): Promise<[number, string]> => {
+  const { status, body: answer } = await engine.client.send('POST', path, body);
+  return [status, (JSON.parse(answer.toString() || '{}') as { message?: string }).message ?? ''];
+};
+
+describe('the API', () => {
+  test('a network is created, listed, inspected and removed; once by its name', async () => {
+    const id = await create('net', '--label', 'a=b');
+    const network = (await engine.client.json<Record<string, unknown>>('GET', '/networks/net')) as {
+      Id: string;
+      IPAM: { Config: { Subnet: string; Gateway: string }[] };
+    };
+    expect(network).toMatchObject({ Name: 'net', Id: id, Driver: 'bridge', Scope: 'local', Labels: { a: 'b' } });
+    expect(network.IPAM.Config).toEqual([
+      { Subnet: expect.stringMatching(`^10.${block}.\\d+.0/24$`), Gateway: expect.stringMatching(/\.1$/) },
+    ]);
+    expect(await post('/networks/create', { Name: 'net' })).toEqual([409, 'network with name net already exists']);
+    const list = async (filter: string): Promise<string> =>
+      engine.docker.ok('network', 'ls', '--format', '{{.Name}}', '--filter', filter);
+    expect(await list('label=a=b')).toBe('net');
+    expect(await list('type=custom')).toBe('net');
+    expect(await list('dangling=true')).toBe('net');
+    expect(await list('driver=macvlan')).toBe('');
+    expect((await list('type=builtin')).split('\n').sort()).toEqual(['bridge', 'host', 'none']);
+    await engine.docker.ok('network', 'rm', id.slice(0, 10));
+    expect((await engine.client.send('GET', '/networks/net')).status).toBe(404);
+  });
+
+  test.each([
+    [{ Name: '' }, 400, 'invalid name: name is empty'],
+    [{ Name: 'host' }, 403, 'operation is not permitted on predefined host network '],
+    [{ Name: 'x', Driver: 'nosuch' }, 404, 'plugin "nosuch" not found'],
+    [{ Name: 'x', Driver: 'host' }, 403, 'only one instance of "host" network is allowed'],
+    [{ Name: 'x', EnableIPv4: false, EnableIPv6: false }, 400, 'IPv4 or IPv6 must be enabled'],
+    [{ Name: 'x', Options: { foo: 'bar' } }, 400, 'option "foo" is not supported by the bridge driver'],
+    [{ Name: 'x', IPAM: { Config: [{ Subnet: '10.1.0.1/24' }] } }, 400, 'it should be 10.1.0.0/24'],
+  ])('%j is refused with %i', async (body, status, message) => {
+    expect(await post('/networks/create', body)).toEqual([status, expect.stringContaining(message)]);
+  });
+
+  test('connect and disconnect refuse in the words of Docker', async () => {
+    await create('net');
+    await sleeper('box', '--network', 'net');
+    const { EndpointID } = await endpoint('box', 'net');
+    const connect = (network: string, body: object): Promise<[number, string]> =>
+      post(`/networks/${network}/connect`, { Container: 'box', ...body });
+    expect(await connect('net', {})).toEqual([403, 'endpoint with name box already exists in network net']);
+    expect(await connect('nowhere', {})).toEqual([404, 'network nowhere not found']);
+    expect(await connect('net', { Container: 'nobody' })).toEqual([404, 'No such container: nobody']);
+    expect((await connect('host', {}))[0]).toBe(400);
+    expect(await connect('bridge', { EndpointConfig: { Aliases: ['x'] } })).toEqual([
+      400,
+      'invalid endpoint settings:\nnetwork-scoped alias is supported only for containers in user defined networks',
+    ]);
+    expect(await post('/networks/bridge/disconnect', { Container: 'box' })).toEqual([
+      500,
+      expect.stringMatching(/^container [0-9a-f]{64} is not connected to network bridge$/),
+    ]);
+    const { status, body } = await engine.client.send('DELETE', '/networks/net');
+    expect([status, body.toString()]).toEqual([
+      403,
+      expect.stringContaining(`has active endpoints (name:\\"box\\" id:\\"${EndpointID.slice(0, 12)}\\")`),
+    ]);
+  });
+
+  test('prune takes what no container has, running or not', async () => {
+    for (const name of ['used', 'unused']) await create(name);
+    await engine.docker.ok('create', '--name', 'box', '--network', 'used', 'busybox', 'true');
+    expect(await engine.docker.ok('network', 'prune', '-f')).toContain('unused');
+    expect(await engine.docker.ok('network', 'ls', '-q', '--filter', 'type=custom', '--format', '{{.Name}}')).toBe(
+      'used',
+    );
+  });
+
+  test('events tell of networks and who is on them', async () => {
+    const since = (Date.now() / 1000).toFixed(3);
+    await create('net');
+    await sleeper('box', '--network', 'net');
+    await engine.docker.ok('rm', '-f', 'box');
+    await engine.docker.ok('network', 'rm', 'net');
+    const until = (Date.now() / 1000 + 0.01).toFixed(3);
+    const events = await engine.docker.ok(
+      ...['events', '--since', since, '--until', until, '--filter', 'type=network'],
+      ...['--format', '{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}}'],
+    );
+    expect(events.split('\n')).toEqual(['create', 'connect', 'disconnect', 'destroy'].map((a) => `${a} net bridge`));
+  });
+});
+
+describe('isolation', () => {
+  test('containers reach those of their network, not those of another, whatever they know', async () => {
+    await create('one');
+    await create('two');
+    await sleeper('ca', '--network', 'one');
+    await sleeper('cb', '--network', 'one');
+    await sleeper('cc', '--network', 'two');
+    expect(await reaches('ca', (await endpoint('cb', 'one')).IPAddress)).toBe(true);
+    expect(await reaches('ca', (await endpoint('cc', 'two')).IPAddress)).toBe(false);
+    await engine.docker.ok('network', 'connect', 'two', 'ca');
+    expect(await reaches('ca', (await endpoint('cc', 'two')).IPAddress)).toBe(true);
+    await engine.docker.ok('network', 'disconnect', 'two', 'ca');
+    expect(await reaches('ca', (await endpoint('cc', 'two')).IPAddress)).toBe(false);
+  });
+
+  test('without inter-container communication only the host and the outside are reached', async () => {
+    await create('net', '-o', 'com.docker.network.bridge.enable_icc=false');
+    await sleeper('ca', '--network', 'net');
+    await sleeper('cb', '--network', 'net');
+    const { IPAddress, Gateway } = await endpoint('cb', 'net');
+    expect(await reaches('ca', IPAddress)).toBe(false);
+    expect(await reaches('ca', Gateway)).toBe(true);
+  });
+
+  test('an internal network has no way out', async () => {
+    const outside = new OtherHost();
+    try {
+      await create('closed', '--internal');
+      await create('open');
+      await sleeper('ca', '--network', 'closed');
+      await sleeper('cb', '--network', 'closed');
+      await sleeper('cc', '--network', 'open');
+      expect(await exec('ca', 'ip', 'route')).not.toContain('default');
+      expect(await reaches('ca', (await endpoint('cb', 'closed')).IPAddress)).toBe(true);
+      const [, gateway = ''] =
+        /Gateway":"([^"]+)"/.exec(
+          await engine.docker.ok('network', 'inspect', '-f', '{{json .IPAM.Config}}', 'closed'),
+        ) ?? [];
+      await engine.docker.ok('exec', '--privileged', 'ca', 'ip', 'route', 'add', 'default', 'via', gateway);
+      expect(await reaches('ca', outside.address)).toBe(false);
+      expect(await reaches('cc', outside.address)).toBe(true);
+    } finally {
+      outside.remove();
+    }
+  });
+});
+
+describe('addresses', () => {
+  test('static ones of both families are given, once', async () => {
+    await create('net', '--subnet', `10.${block}.200.0/24`, '--ipv6', '--subnet', 'fd00:200::/64');
+    const flags = ['--network', 'net', '--ip', `10.${block}.200.77`, '--ip6', 'fd00:200::77'];
+    await sleeper('one', ...flags);
+    expect(await endpoint('one', 'net')).toMatchObject({
+      IPAddress: `10.${block}.200.77`,
+      GlobalIPv6Address: 'fd00:200::77',
+      IPv6Gateway: 'fd00:200::1',
+    });
+    expect(await exec('one', 'ip', '-o', 'addr', 'show', 'eth0')).toContain('inet6 fd00:200::77/64');
+    expect(await engine.docker.fails('run', '--rm', ...flags, 'busybox', 'true')).toContain('Address already in use');
+    const outsideOfSubnet = await engine.docker.fails('create', '--network', 'net', '--ip', '10.1.1.1', 'busybox');
+    expect(outsideOfSubnet).toContain('no configured subnet or ip-range contain the IP address 10.1.1.1');
+    await sleeper('two', '--network', 'net');
+    expect(await reaches('two', 'fd00:200::77')).toBe(true);
+    expect(await reaches('two', 'fd00:200::1')).toBe(true);
+  });
+
+  test('a network of IPv6 alone has nothing of IPv4', async () => {
+    await create('six', '--ipv6', '--ipv4=false');
+    await sleeper('ca', '--network', 'six');
+    await sleeper('cb', '--network', 'six');
+    const { IPAddress, GlobalIPv6Address } = await endpoint('cb', 'six');
+    expect([IPAddress, GlobalIPv6Address]).toEqual(['', expect.stringMatching(/^fd/)]);
+    expect(await exec('ca', 'ip', '-4', '-o', 'addr', 'show', 'eth0')).toBe('');
+    expect(await reaches('ca', GlobalIPv6Address)).toBe(true);
+  });
+
+  test('an ip-range and auxiliary addresses are kept to', async () => {
+    const subnet = `10.${block}.201`;
+    await create(
+      'net',
+      '--subnet',
+      `${subnet}.0/24`,
+      '--ip-range',
+      `${subnet}.128/30`,
+      '--aux-address',
+      `r=${subnet}.129`,
+    );
+    await sleeper('one', '--network', 'net');
+    await sleeper('two', '--network', 'net');
+    const addresses = await Promise.all(['one', 'two'].map(async (name) => (await endpoint(name, 'net')).IPAddress));
+    expect(addresses).toEqual([`${subnet}.130`, `${subnet}.131`]);
+    expect(await engine.docker.fails('run', '--rm', '--network', 'net', 'busybox', 'true')).toContain('is full');
+  });
+});
+
+describe('several networks', () => {
+  const defaultRoute = async (name: string): Promise<string> =>
+    /default via (\S+)/.exec(await exec(name, 'ip', 'route'))?.[1] ?? '';
+
+  test('the default route goes by priority, then by name, and changes with the networks', async () => {
+    for (const name of ['a', 'b', 'c']) await create(name);
+    await sleeper('box', '--network', 'b', '--network', 'name=a,gw-priority=-1');
+    expect((await exec('box', 'ls', '/sys/class/net')).split(/\s+/)).toEqual(['eth0', 'eth1', 'lo']);
+    expect(await defaultRoute('box')).toBe((await endpoint('box', 'b')).Gateway);
+    await engine.docker.ok('network', 'connect', '--gw-priority', '5', 'c', 'box');
+    expect(await defaultRoute('box')).toBe((await endpoint('box', 'c')).Gateway);
+    await engine.docker.ok('network', 'disconnect', 'c', 'box');
+    expect(await defaultRoute('box')).toBe((await endpoint('box', 'b')).Gateway);
+    await engine.docker.ok('network', 'disconnect', 'b', 'box');
+    expect(await defaultRoute('box')).toBe((await endpoint('box', 'a')).Gateway);
+    expect(await exec('box', 'ls', '/sys/class/net')).toMatch(/eth1\s+lo/);
+  });
+
+  test('aliases, MAC address and the name of the interface are as asked, also after a restart', async () => {
+    await create('net');
+    await engine.docker.ok('run', '-d', '--name', 'box', '-h', 'web', 'busybox', 'sleep', '300');
+    const options = ['--driver-opt', 'com.docker.network.endpoint.ifname=up9', '--alias', 'db'];
+    await engine.docker.ok('network', 'connect', ...options, 'net', 'box');
+    const id = (await engine.docker.ok('inspect', '-f', '{{.Id}}', 'box')).slice(0, 12);
+    const check = async (): Promise<void> => {
+      const { Aliases, DNSNames, MacAddress } = await endpoint('box', 'net');
+      expect([Aliases, DNSNames]).toEqual([['db'], ['box', 'db', id, 'web']]);
+      expect(await exec('box', 'cat', '/sys/class/net/up9/address')).toBe(MacAddress);
+    };
+    await check();
+    await engine.docker.ok('restart', '-t', '0', 'box');
+    await check();
+    await engine.docker.ok('rename', 'box', 'chest');
+    expect((await endpoint('chest', 'net')).DNSNames).toEqual(['chest', 'db', id, 'web']);
+  });
+
+  test('a MAC address of the user comes back with each start', async () => {
+    await create('net');
+    await sleeper('box', '--network', 'name=net,mac-address=02:00:00:00:00:09');
+    await engine.docker.ok('restart', '-t', '0', 'box');
+    expect(await exec('box', 'cat', '/sys/class/net/eth0/address')).toBe('02:00:00:00:00:09');
+    expect((await endpoint('box', 'net')).MacAddress).toBe('02:00:00:00:00:09');
+  });
+});
+
+test('options of the bridge are honoured', async () => {
+  const bridge = `ub${process.pid}`;
+  await create('net', '-o', `com.docker.network.bridge.name=${bridge}`, '-o', 'com.docker.network.driver.mtu=1400');
+  await sleeper('box', '--network', 'net');
+  expect(await exec('box', 'cat', '/sys/class/net/eth0/mtu')).toBe('1400');
+  expect(execFileSync('ip', ['-o', 'link', 'show', bridge], { encoding: 'utf8' })).toContain('mtu 1400');
+  const same = await engine.docker.fails(
+    'network',
+    'create',
+    '-o',
+    `com.docker.network.bridge.name=${bridge}`,
+    'other',
+  );
+  expect(same).toContain('networks have same bridge name');
+});
+
+test('macvlan puts a container on the link of the host', async () => {
+  const outside = new OtherHost();
+  try {
+    const subnet = '192.168.213';
+    outside.ip('address', 'add', `${subnet}.200/24`, 'dev', 'eth0');
+    await create('lan', '-d', 'macvlan', '--subnet', `${subnet}.0/24`, '-o', `parent=${outside.link}`);
+    await sleeper('box', '--network', 'lan');
+    expect((await endpoint('box', 'lan')).IPAddress).toBe(`${subnet}.2`);
+    expect(await reaches('box', `${subnet}.200`)).toBe(true);
+    await sleeper('other', '--network', 'lan');
+    expect(await reaches('box', (await endpoint('other', 'lan')).IPAddress)).toBe(true);
+    await engine.docker.ok('rm', '-f', 'box', 'other');
+  } finally {
+    outside.remove();
+  }
+});
+
+test('networks, addresses and rules are there again after the daemon was killed and its bridge taken away', async () => {
+  await create('net');
+  await create('idle');
+  await sleeper('ca', '--network', 'net');
+  await sleeper('cb', '--network', 'net');
+  const address = (await endpoint('cb', 'net')).IPAddress;
+  const idle = `br-${(await engine.docker.ok('network', 'inspect', '-f', '{{.Id}}', 'idle')).slice(0, 12)}`;
+  await engine.daemon!.kill();
+  expect(answers(address)).toBe(true);
+  execFileSync('ip', ['link', 'delete', idle]);
+  execFileSync('nft', ['delete', 'table', 'inet', `gantry_${engine.daemon!.bridge}`]);
+  await engine.daemon!.start();
+  expect(await reaches('ca', address)).toBe(true);
+  expect((await endpoint('cb', 'net')).IPAddress).toBe(address);
+  await sleeper('cc', '--network', 'net');
+  const taken = await Promise.all(['ca', 'cb', 'cc'].map(async (name) => (await endpoint(name, 'net')).IPAddress));
+  expect(new Set(taken).size).toBe(3);
+  await sleeper('cd', '--network', 'idle');
+  expect(await reaches('cd', (await endpoint('cd', 'idle')).Gateway)).toBe(true);
+  expect(await reaches('cd', address)).toBe(false);
+});
+
+/** Whether an address answers on this host; for when there is no daemon to ask. */
+function answers(address: string): boolean {
+  try {
+    execFileSync('busybox', ['ping', '-c', '1', '-W', '1', address], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
