@@ -1,4 +1,4 @@
-import type { EventPublisher } from '../containers/events.js';
+import type { EventPublisher } from '../events/event-publisher.js';
 import type { Network } from './network.js';
 
 /** Publishes what happened to networks, with the attributes Docker gives: name and type. */
