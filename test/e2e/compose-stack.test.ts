@@ -12,7 +12,9 @@ const engine = useEngine();
 const IMAGE = 'stack:latest';
 
 beforeAll(async () => {
-  const archive = execFileSync(join(import.meta.dirname, '../../../scripts/make-stack-root'), { encoding: 'utf8' }).trim();
+  const archive = execFileSync(join(import.meta.dirname, '../../../scripts/make-stack-root'), {
+    encoding: 'utf8',
+  }).trim();
   await importImage(archive);
 }, 400_000 * SLOWNESS);
 
@@ -21,7 +23,9 @@ function importImage(archive: string): Promise<void> {
     const path = '/images/create?fromSrc=-&repo=stack&tag=latest';
     const call = request({ socketPath: engine.socketPath, method: 'POST', path }, (answer) => {
       answer.resume();
-      answer.on('end', () => (answer.statusCode === 200 ? resolve() : reject(new Error(`import: ${answer.statusCode}`))));
+      answer.on('end', () =>
+        answer.statusCode === 200 ? resolve() : reject(new Error(`import: ${answer.statusCode}`)),
+      );
     });
     call.on('error', reject);
     createReadStream(archive).pipe(call);
@@ -146,37 +150,44 @@ function writeStack(project: ComposeProject, level: string): void {
   });
 }
 
-test('what is written through the front end is there after the stack was recreated', async () => {
-  const project = new ComposeProject(engine);
-  try {
-    writeStack(project, '1');
-    await up(project);
-    expect(await post(project, 'first')).toBe('stored');
-    expect(await get(project)).toMatch(/^first asked 1 of /);
+test(
+  'what is written through the front end is there after the stack was recreated',
+  async () => {
+    const project = new ComposeProject(engine);
+    try {
+      writeStack(project, '1');
+      await up(project);
+      expect(await post(project, 'first')).toBe('stored');
+      expect(await get(project)).toMatch(/^first asked 1 of /);
 
-    // Other containers of the application; the database stays.
-    const db = await project.containerId('db');
-    writeStack(project, '2');
-    await up(project, '--scale', 'app=3');
-    expect(await project.containerId('db')).toBe(db);
-    const hosts = await eventually(
-      async () => new Set(await Promise.all(Array.from({ length: 12 }, async () => (await get(project)).split(' of ')[1]))),
-      (seen) => seen.size === 3,
-    );
-    expect(hosts.size).toBe(3);
+      // Other containers of the application; the database stays.
+      const db = await project.containerId('db');
+      writeStack(project, '2');
+      await up(project, '--scale', 'app=3');
+      expect(await project.containerId('db')).toBe(db);
+      const hosts = await eventually(
+        async () =>
+          new Set(await Promise.all(Array.from({ length: 12 }, async () => (await get(project)).split(' of ')[1]))),
+        (seen) => seen.size === 3,
+      );
+      expect(hosts.size).toBe(3);
 
-    // Everything anew, but for the volumes.
-    await project.ok('down', '--timeout', '5');
-    await up(project);
-    expect(await post(project, 'second')).toBe('stored');
-    expect(await get(project)).toMatch(/^first,second asked 1 of /);
-  } finally {
-    await project.dispose();
-  }
-}, 240_000 * SLOWNESS);
+      // Everything anew, but for the volumes.
+      await project.ok('down', '--timeout', '5');
+      await up(project);
+      expect(await post(project, 'second')).toBe('stored');
+      expect(await get(project)).toMatch(/^first,second asked 1 of /);
+    } finally {
+      await project.dispose();
+    }
+  },
+  240_000 * SLOWNESS,
+);
 
 async function up(project: ComposeProject, ...args: string[]): Promise<void> {
-  const { code, stderr } = await project.run(['up', '--detach', '--timeout', '5', ...args], { timeoutMs: 120_000 * SLOWNESS });
+  const { code, stderr } = await project.run(['up', '--detach', '--timeout', '5', ...args], {
+    timeoutMs: 120_000 * SLOWNESS,
+  });
   if (code !== 0) throw new Error(`${stderr}\n${await project.ok('logs', '--no-color')}`);
 }
 

@@ -59,7 +59,14 @@ test('services find each other by name, alias and replica, on networks of their 
   });
   await project.ok('up', '--detach', '--scale', 'web=3');
   const ask = (from: string, name: string): Promise<string> =>
-    project.ok('exec', '-T', from, 'sh', '-c', `nslookup -type=a ${name}. 127.0.0.11 | sed -n 's/^Address: //p' | sort`);
+    project.ok(
+      'exec',
+      '-T',
+      from,
+      'sh',
+      '-c',
+      `nslookup -type=a ${name}. 127.0.0.11 | sed -n 's/^Address: //p' | sort`,
+    );
 
   expect((await ask('api', 'web')).split('\n')).toHaveLength(3);
   expect(await ask('web', 'backend')).toBe(await ask('web', 'api'));
@@ -183,7 +190,11 @@ test('published ports are told and reached', async () => {
   const address = await project.ok('port', 'web', '80');
   expect(address).toMatch(/^127\.0\.0\.1:\d+$/);
   const page = await eventually(
-    async () => fetch(`http://${address}/`).then((answer) => answer.text(), () => ''),
+    async () =>
+      fetch(`http://${address}/`).then(
+        (answer) => answer.text(),
+        () => '',
+      ),
     (text) => text !== '',
   );
   expect(page).toBe('hello from the volume\n');
@@ -196,7 +207,8 @@ test('a service with a restart policy comes back; ps, images, config and events 
   const events = project.session('events', '--json');
   await project.ok('up', '--detach');
   await eventually(
-    async () => JSON.parse(await engine.docker.ok('inspect', await project.containerId('flaky'))) as [{ RestartCount: number }],
+    async () =>
+      JSON.parse(await engine.docker.ok('inspect', await project.containerId('flaky'))) as [{ RestartCount: number }],
     ([{ RestartCount }]) => RestartCount >= 2,
   );
   expect(await project.ok('config', '--services')).toBe('flaky\nweb');

@@ -68,6 +68,6 @@ export class ComposeProject {
 }
 
 /** Whether the classic docker-compose (1.29) is on this machine: Debian 13 no longer has it. */
-export const hasClassicCompose = spawnSync('docker-compose', ['version', '--short'], { encoding: 'utf8' }).stdout?.startsWith(
-  '1.',
-);
+export const hasClassicCompose = spawnSync('docker-compose', ['version', '--short'], {
+  encoding: 'utf8',
+}).stdout?.startsWith('1.');
