@@ -63,7 +63,7 @@ export class ComposeProject {
   }
 
   #arguments(args: string[]): string[] {
-    return ['compose', '--project-directory', this.directory, '--project-name', this.name, ...args];
+    return ['compose', '--ansi', 'never', '--project-directory', this.directory, '--project-name', this.name, ...args];
   }
 }
 
