@@ -1,5 +1,6 @@
 import type { Row } from '../row.js';
 import { archiveRow } from './archive.js';
+import { composeRows } from './compose.js';
 import { execRow } from './exec.js';
 import { lifeRows } from './life.js';
 import { listRow } from './list.js';
@@ -16,6 +17,7 @@ export const rows: readonly Row[] = [
   ...logRows,
   archiveRow,
   ...transferRows,
+  ...composeRows,
   listRow,
   restartRow,
 ];
