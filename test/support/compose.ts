@@ -23,7 +23,7 @@ export class ComposeProject {
   readonly name = `p${process.pid}x${++projects}`;
   readonly directory: string;
 
-  constructor(private readonly engine: TestEngine) {
+  constructor(private readonly engine: Pick<TestEngine, 'docker' | 'directory'>) {
     this.directory = mkdtempSync(join(engine.directory, `${this.name}-`));
   }
 
