@@ -1,12 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Container } from './container.js';
 import type { ContainerDirectories } from './directories.js';
+import { resolvConf, type ResolverDefaults, type ResolverKind } from './resolv-conf.js';
 import type { EtcFiles } from './spec/mounts.js';
 
-export interface ResolverDefaults {
-  servers: string[];
-  search: string[];
-  options: string[];
+export interface EtcDefaults extends ResolverDefaults {
   /** What `host-gateway` in --add-host stands for. */
   hostGateways(): string[];
 }
@@ -24,20 +22,37 @@ export function etcFiles({ id }: Pick<Container, 'id'>, directories: ContainerDi
 export function writeEtcFiles(
   container: Container,
   directories: ContainerDirectories,
-  defaults: ResolverDefaults,
+  defaults: EtcDefaults,
 ): EtcFiles {
   const files = etcFiles(container, directories);
   writeFileSync(files.hostname, `${container.config.Hostname ?? ''}\n`);
   writeFileSync(files.hosts, hosts(container, defaults.hostGateways()));
-  writeFileSync(files.resolvConf, resolvConf(container, defaults));
+  writeFileSync(files.resolvConf, resolvConf(container.hostConfig, defaults, resolverKind(container)).text);
   if (!container.hasHostIds)
     for (const file of [files.hostname, files.hosts, files.resolvConf]) directories.giveToRoot(file);
   return files;
 }
 
+/** Who is on a network of its own making asks the internal server. */
+export function resolverKind({ hostConfig, networks }: Pick<Container, 'hostConfig' | 'networks'>): ResolverKind {
+  const { NetworkMode = 'default' } = hostConfig;
+  if (NetworkMode === 'host') return 'host';
+  const names = [NetworkMode, ...Object.keys(networks)];
+  return names.every((name) => ['default', 'bridge', 'none'].includes(name)) ? 'legacy' : 'internal';
+}
+
+/**
+ * Changes the resolv.conf of a running container, in place, because it is bound into the container's tree; but only if
+ * it still is what the engine wrote last.
+ */
+export function changeResolvConf(path: string, written: string, text: string): void {
+  if (readOptional(path) === written) writeFileSync(path, text);
+}
+
 function hosts(container: Container, hostGateways: string[]): string {
   const { config, hostConfig } = container;
-  const lines = hostConfig.NetworkMode === 'host' ? [readOptional('/etc/hosts').trimEnd()] : localHosts();
+  const asOnHost = hostConfig.NetworkMode === 'host' && !hostConfig.ExtraHosts?.length;
+  const lines = asOnHost ? [readOptional('/etc/hosts').trimEnd()] : localHosts();
   for (const entry of hostConfig.ExtraHosts ?? []) {
     const separator = entry.search(/[:=]/);
     const address = entry.slice(separator + 1).replace(/^\[(.*)\]$/, '$1');
@@ -65,38 +80,6 @@ function localHosts(): string[] {
     'ff02::2\tip6-allrouters',
   ];
 }
-
-/** The host's resolv.conf with the container's or the daemon's settings in place of the host's. */
-function resolvConf(container: Container, defaults: ResolverDefaults): string {
-  const { hostConfig } = container;
-  const host = parse(readOptional('/etc/resolv.conf'));
-  const choose = (own: readonly string[] | null | undefined, configured: string[], fromHost: string[]): string[] =>
-    own?.length ? [...own] : configured.length ? configured : fromHost;
-  // A loopback address of the host is another machine's inside a network namespace.
-  const reachable =
-    hostConfig.NetworkMode === 'host' ? host.servers : host.servers.filter((server) => !isLoopback(server));
-  const servers = choose(hostConfig.Dns, defaults.servers, reachable);
-  const search = choose(hostConfig.DnsSearch, defaults.search, host.search).filter((domain) => domain !== '.');
-  const options = choose(hostConfig.DnsOptions, defaults.options, host.options);
-  return [
-    ...servers.map((server) => `nameserver ${server}\n`),
-    ...(search.length ? [`search ${search.join(' ')}\n`] : []),
-    ...(options.length ? [`options ${options.join(' ')}\n`] : []),
-  ].join('');
-}
-
-function parse(text: string): { servers: string[]; search: string[]; options: string[] } {
-  const result = { servers: [] as string[], search: [] as string[], options: [] as string[] };
-  for (const line of text.split('\n')) {
-    const [keyword, ...values] = line.trim().split(/\s+/);
-    if (keyword === 'nameserver' && values[0]) result.servers.push(values[0]);
-    else if (keyword === 'search' || keyword === 'domain') result.search = values;
-    else if (keyword === 'options') result.options.push(...values);
-  }
-  return result;
-}
-
-const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1';
 
 function readOptional(path: string): string {
   try {

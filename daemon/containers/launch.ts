@@ -12,7 +12,7 @@ import { checkPropagation } from './bind-propagation.js';
 import { makeBindSource } from './bind-source.js';
 import type { Container } from './container.js';
 import type { ContainerDirectories } from './directories.js';
-import { etcFiles, type ResolverDefaults, writeEtcFiles } from './etc-files.js';
+import { type EtcDefaults, etcFiles, writeEtcFiles } from './etc-files.js';
 import type { ContainerRegistry } from './registry.js';
 import { joinedUserNamespace } from './user-namespace.js';
 import { copyFromImage } from './volume-copy-up.js';
@@ -36,7 +36,7 @@ export interface LaunchOptions {
   defaultUlimits: { Name: string; Hard: number; Soft: number }[];
   /** Other OCI runtimes by name; Gantry's own is not among them. */
   runtimes: ReadonlyMap<string, OciRuntime>;
-  resolver: ResolverDefaults;
+  resolver: EtcDefaults;
 }
 
 /** The directories that make up a container's root below its writable layer, topmost first. */

@@ -124,6 +124,11 @@ export class ShimClient extends EventEmitter<ShimEvents> {
     await this.#request({ type: 'forward', ports });
   }
 
+  /** Starts the container's DNS server if it is to have one now, or ends it. */
+  async dns(): Promise<void> {
+    await this.#request({ type: 'dns' });
+  }
+
   /** When the container is ending, the answer comes once its exit record is on disk. */
   state(): Promise<ShimState> {
     return this.#request({ type: 'state' });

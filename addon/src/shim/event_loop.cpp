@@ -65,19 +65,19 @@ int EventLoop::wait_milliseconds() const {
   return wait < 0 ? until_due : std::min(wait, until_due);
 }
 
+/// One at a time: what an action destroys takes its own timers along, due or not.
 void EventLoop::run_due_timers() {
   if (timers_.empty()) return;
-  auto now = std::chrono::steady_clock::now();
-  std::vector<Timer> due;
-  for (auto each = timers_.begin(); each != timers_.end();) {
-    if (each->due > now) {
-      ++each;
-      continue;
-    }
-    due.push_back(std::move(*each));
-    each = timers_.erase(each);
+  const auto now = std::chrono::steady_clock::now();
+  const TimerId first_new = next_timer_;
+  for (;;) {
+    auto due = std::find_if(timers_.begin(), timers_.end(),
+                            [&](const Timer& each) { return each.due <= now && each.id < first_new; });
+    if (due == timers_.end()) return;
+    Timer timer = std::move(*due);
+    timers_.erase(due);
+    guarded(timer.action);
   }
-  for (auto& timer : due) guarded(timer.action);
 }
 
 void EventLoop::run_deferred() {

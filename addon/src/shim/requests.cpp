@@ -1,4 +1,6 @@
 // What the supervisor does with the messages of its clients.
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include "shim/answers.h"
@@ -89,6 +91,8 @@ json Supervisor::answer(const json& request, const std::string& type) {
     container_.send_signal(request.at("signal").get<int>());
   } else if (type == "kill-exec") {
     execs_.send_signal(request.at("execId").get<std::string>(), request.at("signal").get<int>());
+  } else if (type == "dns") {
+    update_dns();
   } else if (type == "reopen-log") {
     if (LogFile* log = container_.log_file()) log->reopen();
   } else if (type == "forward") {
@@ -101,6 +105,7 @@ json Supervisor::answer(const json& request, const std::string& type) {
 
 json Supervisor::launch(bool create, bool start) {
   if (create) {
+    update_dns();
     container_.create();
     ports_.open(container_.config().ports);
     if (container_.runtime().adopts_orphans()) {
@@ -112,6 +117,15 @@ json Supervisor::launch(bool create, bool start) {
   json answer{{"pid", container_.pid()}};
   if (start) answer["startedAt"] = container_.record().started_at;
   return answer;
+}
+
+/// The server is there while its configuration is; what stands in it is looked up as questions come.
+void Supervisor::update_dns() {
+  const bool wanted = network_namespace_ && access(kDnsConfig, F_OK) == 0;
+  if (!wanted)
+    dns_.reset();
+  else if (!dns_)
+    dns_ = std::make_unique<DnsServer>(loop_, network_namespace_.get());
 }
 
 json Supervisor::resize(const json& request) {

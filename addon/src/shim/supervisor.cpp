@@ -37,6 +37,7 @@ Supervisor::Supervisor(UniqueFd control, UniqueFd network_namespace, std::vector
   connections_.add(std::move(control), true);
   loop_.on_idle([this] {
     container_.release_memory();
+    DnsServer::release_memory();
     release_unused_memory();
   });
 }
@@ -52,6 +53,7 @@ void Supervisor::give_up() noexcept {
   container_.abandon();
   connections_.stop_listening();
   ports_.close();
+  dns_.reset();
   network_namespace_.reset();
   orphans_.reset();
   clients_done_ = true;
@@ -82,6 +84,7 @@ void Supervisor::on_processes_ended() {
   container_.clean_up();
   orphans_.reset();
   ports_.close();
+  dns_.reset();
   network_namespace_.reset();
   record_exit();
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shim/connections.h"
+#include "shim/dns_server.h"
 #include "shim/event_loop.h"
 #include "shim/exec_table.h"
 #include "shim/orphan_reaper.h"
@@ -34,6 +35,7 @@ class Supervisor {
   void on_request(MessageConnection& connection, const nlohmann::json& request);
   nlohmann::json answer(const nlohmann::json& request, const std::string& type);
   nlohmann::json launch(bool create, bool start);
+  void update_dns();
   nlohmann::json resize(const nlohmann::json& request);
   nlohmann::json state() const;
   void attach(MessageConnection& connection, const nlohmann::json& message);
@@ -50,6 +52,8 @@ class Supervisor {
   EventLoop loop_;
   UniqueFd network_namespace_;
   PublishedPorts ports_;
+  /// While the container is on a network with names.
+  std::unique_ptr<DnsServer> dns_;
   SupervisedContainer container_;
   ExecTable execs_;
   /// Only with an external runtime.

@@ -32,14 +32,17 @@ std::array<int, 2> socket_pair() {
   return ends;
 }
 
-[[noreturn]] void execute_shim(const Bundle& bundle, int control) {
+[[noreturn]] void execute_shim(const Bundle& bundle, int control, int network_namespace) {
   int log = open(bundle.path("shim.log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   int null = open("/dev/null", O_RDWR);
+  // Out of the way of the numbers that are given below, and without its close-on-exec flag.
+  int network = network_namespace < 0 ? -1 : fcntl(network_namespace, F_DUPFD, 10);
   dup2(null, 0);
   dup2(null, 1);
   dup2(log, 2);
   dup2(control, 3);
-  close_range(4, ~0U, 0);
+  if (network >= 0) dup2(network, 4);
+  close_range(network >= 0 ? 5 : 4, ~0U, 0);
   setsid();
   execl(GANTRY_SHIM_PATH, "gantry-shim", "--bundle", bundle.directory().c_str(), nullptr);
   _exit(99);
@@ -123,13 +126,13 @@ json Peer::event(const std::string& kind) {
   }
 }
 
-ShimProcess::ShimProcess(const Bundle& bundle) : control(UniqueFd()), bundle_(bundle) {
+ShimProcess::ShimProcess(const Bundle& bundle, int network_namespace) : control(UniqueFd()), bundle_(bundle) {
   bundle.write();
   auto ends = socket_pair();
   control = Peer(UniqueFd(ends[0]));
   UniqueFd theirs(ends[1]);
   pid_ = fork();
-  if (pid_ == 0) execute_shim(bundle, theirs.get());
+  if (pid_ == 0) execute_shim(bundle, theirs.get(), network_namespace);
 }
 
 ShimProcess::~ShimProcess() {

@@ -42,7 +42,8 @@ class Peer {
 /// A running gantry-shim. Its destructor kills it and fails the test when it left something behind.
 class ShimProcess {
  public:
-  explicit ShimProcess(const Bundle& bundle);
+  /// @param network_namespace handed to the shim as the container's; -1 for none
+  explicit ShimProcess(const Bundle& bundle, int network_namespace = -1);
   ~ShimProcess();
 
   /// The control connection that the shim was started with.
