@@ -37,13 +37,13 @@ ContainerNetwork::ContainerNetwork(int network_namespace)
     : inside_(network_namespace),
       home_(check(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), "open /proc/self/ns/net")) {}
 
-UniqueFd ContainerNetwork::socket(int family, int type) const {
+UniqueFd ContainerNetwork::socket(int family, int type, int protocol) const {
   Visit visit(*this);
-  return host_socket(family, type);
+  return host_socket(family, type, protocol);
 }
 
-UniqueFd ContainerNetwork::host_socket(int family, int type) {
-  return UniqueFd(check(::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "open a socket"));
+UniqueFd ContainerNetwork::host_socket(int family, int type, int protocol) {
+  return UniqueFd(check(::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol), "open a socket"));
 }
 
 unsigned ContainerNetwork::interface_index(const std::string& name) const {

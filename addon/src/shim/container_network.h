@@ -13,9 +13,10 @@ class ContainerNetwork {
   explicit ContainerNetwork(int network_namespace);
 
   /// A non-blocking socket of the container's network. @throws Error
-  UniqueFd socket(int family, int type) const;
+  UniqueFd socket(int family, int type, int protocol = 0) const;
   /// A non-blocking socket of the host's. @throws Error
-  static UniqueFd host_socket(int family, int type);
+  static UniqueFd host_socket(int family, int type, int protocol = 0);
+  int descriptor() const noexcept { return inside_; }
   /// The number of an interface of the container; 0 if there is none of that name.
   unsigned interface_index(const std::string& name) const;
 

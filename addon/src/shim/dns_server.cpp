@@ -7,8 +7,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "dns/protocol.h"
-#include "isolation/error.h"
 #include "shim/diagnostics.h"
 
 namespace gantry::shim {
@@ -16,25 +14,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr in_addr_t kAddress = 0x7f00000b;
 constexpr size_t kMaxQuerySize = 4096;
 /// The container's output must not wait for ever behind its questions.
 constexpr int kDatagramsAtOnce = 32;
 constexpr size_t kMaxConnections = 64;
-constexpr int kBacklog = 64;
 constexpr auto kAcceptRetryDelay = 1s;
-
-UniqueFd bound_socket(const ContainerNetwork& network, int type) {
-  UniqueFd socket = network.socket(AF_INET, type);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(dns::kPort);
-  address.sin_addr.s_addr = htonl(kAddress);
-  const int on = 1;
-  if (type == SOCK_STREAM) setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  check(bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "bind 127.0.0.11:53");
-  return socket;
-}
 
 }  // namespace
 
@@ -44,19 +28,17 @@ DnsServer::DnsServer(EventLoop& loop, int network_namespace)
       tables_(network_),
       forwarder_(loop, network_, [this](const DnsClient& client, std::string_view message) { reply(client, message); }),
       random_(std::random_device()()),
-      datagrams_(bound_socket(network_, SOCK_DGRAM)),
-      listener_(bound_socket(network_, SOCK_STREAM)),
+      sockets_(network_),
       on_datagrams_([this] { receive_datagrams(); }),
       on_connections_([this] { accept_connection(); }) {
-  check(listen(listener_.get(), kBacklog), "listen on 127.0.0.11:53");
-  loop_.watch(datagrams_.get(), EPOLLIN, on_datagrams_);
-  loop_.watch(listener_.get(), EPOLLIN, on_connections_);
+  loop_.watch(sockets_.datagrams(), EPOLLIN, on_datagrams_);
+  loop_.watch(sockets_.listener(), EPOLLIN, on_connections_);
 }
 
 DnsServer::~DnsServer() {
   loop_.cancel(retry_);
-  loop_.unwatch(datagrams_.get());
-  loop_.unwatch(listener_.get());
+  loop_.unwatch(sockets_.datagrams());
+  loop_.unwatch(sockets_.listener());
 }
 
 void DnsServer::receive_datagrams() {
@@ -64,7 +46,7 @@ void DnsServer::receive_datagrams() {
   for (int count = 0; count < kDatagramsAtOnce; ++count) {
     DnsClient client;
     socklen_t size = sizeof client.address;
-    ssize_t length = recvfrom(datagrams_.get(), message, sizeof message, MSG_TRUNC,
+    ssize_t length = recvfrom(sockets_.datagrams(), message, sizeof message, MSG_TRUNC,
                               reinterpret_cast<sockaddr*>(&client.address), &size);
     if (length < 0) return;
     if (static_cast<size_t>(length) > sizeof message) continue;
@@ -84,10 +66,7 @@ void DnsServer::on_query(const DnsClient& client, std::string_view message) {
 
 void DnsServer::reply(const DnsClient& client, std::string_view message) {
   if (client.transport == dns::Transport::kUdp) {
-    if (message.empty()) return;
-    // A client that does not read loses answers, as on any network.
-    sendto(datagrams_.get(), message.data(), message.size(), MSG_NOSIGNAL,
-           reinterpret_cast<const sockaddr*>(&client.address), sizeof client.address);
+    if (!message.empty()) sockets_.reply(client.address, message);
     return;
   }
   for (size_t index = 0; index < connections_.size(); ++index) {
@@ -96,15 +75,15 @@ void DnsServer::reply(const DnsClient& client, std::string_view message) {
 }
 
 void DnsServer::accept_connection() {
-  UniqueFd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  UniqueFd socket(accept4(sockets_.listener(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (socket) {
     if (make_room()) add_connection(std::move(socket));
     return;
   }
   if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS) return;
   diagnose("accept a DNS client: %s", strerrordesc_np(errno));
-  loop_.unwatch(listener_.get());
-  retry_ = loop_.after(kAcceptRetryDelay, [this] { loop_.watch(listener_.get(), EPOLLIN, on_connections_); });
+  loop_.unwatch(sockets_.listener());
+  retry_ = loop_.after(kAcceptRetryDelay, [this] { loop_.watch(sockets_.listener(), EPOLLIN, on_connections_); });
 }
 
 void DnsServer::add_connection(UniqueFd socket) {

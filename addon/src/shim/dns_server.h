@@ -6,6 +6,7 @@
 
 #include "shim/dns_connection.h"
 #include "shim/dns_forwarder.h"
+#include "shim/dns_sockets.h"
 #include "shim/dns_tables.h"
 
 namespace gantry::shim {
@@ -44,7 +45,7 @@ class DnsServer final : public DnsService {
   DnsTables tables_;
   DnsForwarder forwarder_;
   std::minstd_rand random_;
-  UniqueFd datagrams_, listener_;
+  DnsSockets sockets_;
   Events on_datagrams_, on_connections_;
   /// The oldest first.
   std::vector<std::unique_ptr<DnsConnection>> connections_;

@@ -153,19 +153,19 @@ void DnsTest::inside(const std::function<void()>& body) const {
   });
 }
 
-DnsSocket DnsTest::client(int type) const {
+DnsSocket DnsTest::client(int type, const std::string& server) const {
   UniqueFd socket;
   inside([&] { socket.reset(check(::socket(AF_INET, type | SOCK_CLOEXEC, 0), "socket")); });
-  sockaddr_in address = port53("127.0.0.11");
+  sockaddr_in address = port53(server);
   check(connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "connect");
   return DnsSocket(std::move(socket));
 }
 
 DnsSocket DnsTest::server(const std::string& address, int type) const { return bound(address, type); }
 
-DnsSocket DnsTest::server_inside(const std::string& address) const {
+DnsSocket DnsTest::server_inside(const std::string& address, int type) const {
   std::unique_ptr<DnsSocket> socket;
-  inside([&] { socket = std::make_unique<DnsSocket>(bound(address, SOCK_DGRAM)); });
+  inside([&] { socket = std::make_unique<DnsSocket>(bound(address, type)); });
   return std::move(*socket);
 }
 

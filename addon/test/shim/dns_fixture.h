@@ -47,10 +47,10 @@ class DnsTest : public ::testing::Test {
 
   void inside(const std::function<void()>& body) const;
   /// In the container, connected to its DNS server.
-  DnsSocket client(int type = SOCK_DGRAM) const;
+  DnsSocket client(int type = SOCK_DGRAM, const std::string& address = "127.0.0.11") const;
   /// Bound to port 53 of an address of the host or of the container.
   DnsSocket server(const std::string& address, int type = SOCK_DGRAM) const;
-  DnsSocket server_inside(const std::string& address) const;
+  DnsSocket server_inside(const std::string& address, int type = SOCK_DGRAM) const;
 
   /// Puts another table in the place of the network's.
   void publish(const std::string& lines);

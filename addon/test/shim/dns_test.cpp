@@ -71,6 +71,23 @@ TEST_F(DnsTest, ComesAndGoesWhileTheContainerRuns) {
   EXPECT_THROW(ask({"web"}), Error);
 }
 
+TEST_F(DnsTest, LeavesPort53ToTheContainer) {
+  start();
+  if (read_text(bundle_.path("shim.log")).find("port 53") != std::string::npos) GTEST_SKIP() << "no BPF sk_lookup here";
+  DnsSocket own = server_inside("0.0.0.0");
+  DnsSocket own_listener = server_inside("0.0.0.0", SOCK_STREAM);
+  EXPECT_EQ(addresses("web"), Texts{"172.18.0.2"});
+  DnsSocket asker = client(SOCK_STREAM);
+  asker.send_message(QueryMessage{"web"}.bytes());
+  EXPECT_EQ(ReplyMessage(asker.receive_message()).texts(), Texts{"172.18.0.2"});
+  EXPECT_TRUE(own.silent_for(0));
+
+  DnsSocket other = client(SOCK_DGRAM, "127.0.0.1");
+  other.send("for the container's own server");
+  EXPECT_EQ(own.receive(), "for the container's own server");
+  EXPECT_NO_THROW(client(SOCK_STREAM, "127.0.0.1"));
+}
+
 TEST_F(DnsTest, ForwardsFromTheHost) {
   configure(kTwoServers);
   DnsSocket upstream = server("127.0.0.53");
