@@ -14,6 +14,7 @@ import type { Containers } from './containers/index.js';
 import { Launcher, type OciRuntime } from './containers/launch.js';
 import { Lifecycle } from './containers/lifecycle.js';
 import { Logs } from './containers/logs.js';
+import { NameResolution } from './containers/name-resolution.js';
 import { Reconciliation } from './containers/reconcile.js';
 import { ContainerRegistry } from './containers/registry.js';
 import { Removal } from './containers/removal.js';
@@ -30,6 +31,8 @@ import { Registries } from './images/registry/registries.js';
 import { defaultTimings, registrySettings } from './images/registry/settings.js';
 import { Endpoints } from './networks/endpoints.js';
 import { NetworkEvents } from './networks/events.js';
+import { NameTables } from './networks/name-tables.js';
+import { networkNames } from './networks/network-names.js';
 import type { NetworkOptions } from './networks/network-options.js';
 import { Networks } from './networks/networks.js';
 import type { Addon } from './runtime/addon.js';
@@ -53,6 +56,7 @@ export interface Engine {
   networks: Networks;
   registries: Registries;
   endpoints: Endpoints;
+  names: NameResolution;
   volumes: Volumes;
   events: Events;
   reconciliation: Reconciliation;
@@ -122,6 +126,16 @@ export function createEngine(
   const networkEvents = new NetworkEvents(events);
   const networks = new Networks(addon, new NetworkStore(database), networkEvents, networkOptions(config), logger);
   const endpoints = new Endpoints(addon, networks, store, () => registry.all(), logger);
+  const names = new NameResolution(new NameTables(execRoot), networks, directories, {
+    servers: config.dns,
+    search: config.dnsSearch,
+    options: config.dnsOptions,
+    hostGateways: () => networks.hostGateways,
+  });
+  networks.onRemoved = ({ id }) => names.tables.remove(id);
+  endpoints.onNamesChanged = (network) => names.tables.publish(network.id, networkNames(network));
+  endpoints.onConnected = (container, endpoint) => names.connected(container, endpoint);
+  endpoints.onDisconnected = (container, endpoint) => names.disconnected(container, endpoint);
 
   const launcher = new Launcher(
     addon,
@@ -131,18 +145,13 @@ export function createEngine(
     endpoints,
     images,
     new SeccompFilters(addon, join(execRoot, 'seccomp'), defaultSeccompProfile(config)),
+    names,
     {
       cgroupParent: config.cgroupParent,
       initPath: config.initPath,
       initByDefault: config.init,
       defaultUlimits: Object.values(config.defaultUlimits),
       runtimes: ociRuntimes(config),
-      resolver: {
-        servers: config.dns,
-        search: config.dnsSearch,
-        options: config.dnsOptions,
-        hostGateways: () => networks.hostGateways,
-      },
     },
     logger,
   );
@@ -219,13 +228,14 @@ export function createEngine(
     config.cgroupParent,
     logger,
   );
-  return { config, containers, images, networks, endpoints, registries, volumes, events, reconciliation };
+  return { config, containers, images, networks, endpoints, names, registries, volumes, events, reconciliation };
 }
 
 /** Brings the world and SQLite together, then starts what restart policies ask for. */
 export async function startEngine(engine: Engine, logger: FastifyBaseLogger): Promise<void> {
   engine.reconciliation.load();
   engine.networks.load(timestamp());
+  engine.names.tables.retain(new Set(engine.networks.list().map(({ id }) => id)));
   await engine.networks.choosePortForwarding();
   await engine.networks.start(engine.endpoints.restore());
   await engine.reconciliation.run();

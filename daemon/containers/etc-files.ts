@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { Container } from './container.js';
+import type { Container, EndpointSettings } from './container.js';
 import type { ContainerDirectories } from './directories.js';
 import { resolvConf, type ResolverDefaults, type ResolverKind } from './resolv-conf.js';
 import type { EtcFiles } from './spec/mounts.js';
@@ -50,7 +50,7 @@ export function changeResolvConf(path: string, written: string, text: string): v
 }
 
 function hosts(container: Container, hostGateways: string[]): string {
-  const { config, hostConfig } = container;
+  const { hostConfig } = container;
   const asOnHost = hostConfig.NetworkMode === 'host' && !hostConfig.ExtraHosts?.length;
   const lines = asOnHost ? [readOptional('/etc/hosts').trimEnd()] : localHosts();
   for (const entry of hostConfig.ExtraHosts ?? []) {
@@ -60,14 +60,22 @@ function hosts(container: Container, hostGateways: string[]): string {
       lines.push(`${each}\t${entry.slice(0, separator)}`);
     }
   }
+  for (const endpoint of Object.values(container.networks)) lines.push(...endpointHosts(container, endpoint));
+  return `${lines.join('\n')}\n`;
+}
+
+/** The lines by which a container finds its own addresses on one network. */
+export function endpointHosts({ config }: Container, { IPAddress, GlobalIPv6Address }: EndpointSettings): string[] {
   const name = config.Hostname ?? '';
   const fullName = config.Domainname ? `${name}.${config.Domainname} ${name}` : name;
-  for (const endpoint of Object.values(container.networks)) {
-    for (const address of [endpoint.IPAddress, endpoint.GlobalIPv6Address]) {
-      if (address) lines.push(`${address}\t${fullName}`);
-    }
-  }
-  return `${lines.join('\n')}\n`;
+  return [IPAddress, GlobalIPv6Address].filter(Boolean).map((address) => `${address}\t${fullName}`);
+}
+
+/** Changes lines of a running container's hosts, in place, and leaves what it has written itself. */
+export function changeHosts(path: string, gone: string[], come: string[]): void {
+  const lines = readOptional(path).trimEnd().split('\n');
+  const kept = lines.filter((line) => !gone.includes(line) && !come.includes(line));
+  writeFileSync(path, `${[...kept, ...come].join('\n')}\n`);
 }
 
 function localHosts(): string[] {

@@ -12,7 +12,8 @@ import { checkPropagation } from './bind-propagation.js';
 import { makeBindSource } from './bind-source.js';
 import type { Container } from './container.js';
 import type { ContainerDirectories } from './directories.js';
-import { type EtcDefaults, etcFiles, writeEtcFiles } from './etc-files.js';
+import { etcFiles, writeEtcFiles } from './etc-files.js';
+import type { NameResolution } from './name-resolution.js';
 import type { ContainerRegistry } from './registry.js';
 import { joinedUserNamespace } from './user-namespace.js';
 import { copyFromImage } from './volume-copy-up.js';
@@ -36,7 +37,6 @@ export interface LaunchOptions {
   defaultUlimits: { Name: string; Hard: number; Soft: number }[];
   /** Other OCI runtimes by name; Gantry's own is not among them. */
   runtimes: ReadonlyMap<string, OciRuntime>;
-  resolver: EtcDefaults;
 }
 
 /** The directories that make up a container's root below its writable layer, topmost first. */
@@ -63,6 +63,7 @@ export class Launcher {
     readonly endpoints: Endpoints,
     readonly images: ImageLayers,
     readonly seccomp: SeccompFilters,
+    readonly names: NameResolution,
     readonly options: LaunchOptions,
     readonly logger: FastifyBaseLogger,
   ) {}
@@ -197,7 +198,7 @@ export class Launcher {
   /** Who joins another's network shares the files that describe it. */
   #etcFiles(container: Container): EtcFiles {
     const { NetworkMode = '' } = container.hostConfig;
-    if (!NetworkMode.startsWith('container:')) return writeEtcFiles(container, this.directories, this.options.resolver);
+    if (!NetworkMode.startsWith('container:')) return writeEtcFiles(container, this.directories, this.names.defaults);
     return etcFiles(this.registry.get(NetworkMode.slice('container:'.length)), this.directories);
   }
 
@@ -254,6 +255,7 @@ export class Launcher {
     undo.push(() => this.addon.removeTree(directories.bundle(container.id)));
     if (runtime && this.#isRemapped(container)) directories.openBundle(container.id);
     writeFileSync(directories.bundle(container.id, 'config.json'), JSON.stringify(spec));
+    if (attachment) this.names.prepare(container);
     writeFileSync(
       directories.bundle(container.id, 'shim.json'),
       JSON.stringify({

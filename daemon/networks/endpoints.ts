@@ -34,6 +34,9 @@ export interface Attachment {
 export class Endpoints {
   /** Called when who is on a network, or what they are called, has changed: its names are to be published anew. */
   onNamesChanged: (network: Network) => void = () => undefined;
+  /** Called when a running container has got a further end in a network, or has lost one. */
+  onConnected: (container: Container, endpoint: EndpointSettings) => Promise<void> = () => Promise.resolve();
+  onDisconnected: (container: Container, endpoint: EndpointSettings) => Promise<void> = () => Promise.resolve();
   readonly #ports: PortPublication;
 
   constructor(
@@ -68,12 +71,13 @@ export class Endpoints {
 
   /** Notes who is on which network and has which ports, after the daemon was away. @returns what the firewall needs */
   restore(): PortRules[] {
-    return this.containers().flatMap((container) => {
+    for (const container of this.containers()) {
       for (const [name, { EndpointID }] of Object.entries(container.networks)) {
         if (EndpointID) this.networks.find(name)?.members.set(container.id, container);
       }
-      return this.#ports.rules(container);
-    });
+    }
+    for (const network of this.networks.list()) this.#namesChanged(network);
+    return this.containers().flatMap((container) => this.#ports.rules(container));
   }
 
   /**
@@ -245,6 +249,7 @@ export class Endpoints {
       throw error;
     }
     this.#namesChanged(network);
+    await this.onConnected(container, container.networks[name]);
     await this.#movePorts(container, before);
     this.networks.events.publishEndpoint(network, 'connect', container.id);
   }
@@ -289,6 +294,7 @@ export class Endpoints {
       return;
     }
     const before = this.#ports.rules(container);
+    const endpoint = container.networks[name];
     const ownInterface = container.state.interfaces?.[name];
     if (ownInterface) {
       this.#markPending(container, name, true);
@@ -298,6 +304,7 @@ export class Endpoints {
     this.#leave(container, network);
     this.#namesChanged(network);
     this.store.saveState(container);
+    await this.onDisconnected(container, endpoint);
     await this.#movePorts(container, before);
     this.networks.events.publishEndpoint(network, 'disconnect', container.id);
   }
@@ -331,10 +338,12 @@ export class Endpoints {
     for (const [name, { name: interfaceName, pending }] of Object.entries(container.state.interfaces ?? {})) {
       if (!pending) continue;
       const network = this.networks.find(name);
+      const endpoint = container.networks[name];
       const routes = this.#routes(container);
       await this.addon.disconnectNamespace(namespaceOf(container), interfaceName, routes);
       if (network) this.#leave(container, network);
       this.store.saveState(container);
+      if (endpoint) await this.onDisconnected(container, endpoint);
     }
     // Where ports lead to is told last, and may have changed with the configuration.
     if ((container.state.ports ?? []).length > 0) await container.shim?.forward(this.#ports.forwards(container));

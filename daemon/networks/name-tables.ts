@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What the containers on one network can look up. */
@@ -51,6 +51,13 @@ export class NameTables {
   /** Forgets a network. */
   remove(networkId: string): void {
     rmSync(this.#path(networkId), { force: true });
+  }
+
+  /** Forgets all networks but these: a daemon that was killed may have left others. */
+  retain(networkIds: ReadonlySet<string>): void {
+    for (const file of readdirSync(this.#directory)) {
+      if (!networkIds.has(file.split('.')[0] ?? '')) rmSync(join(this.#directory, file));
+    }
   }
 
   /**

@@ -1,15 +1,10 @@
+import type { NetworkNames } from './name-tables.js';
 import type { Network } from './network.js';
 
-/** What the containers on one network can look up; `NameTables.publish` writes it for their DNS servers. */
-export interface NetworkNames {
-  network: string;
-  /** Addresses of both families by name; an alias that several containers have leads to all of them. */
-  names: Map<string, string[]>;
-  /** The name of each address. */
-  reverse: Map<string, string>;
-}
-
-/** The names of everybody on a network now: container names, aliases, short ids and host names. */
+/**
+ * The names of everybody on a network now: container names, aliases, short ids and host names. An alias that several
+ * containers have leads to all of them.
+ */
 export function networkNames({ name: network, members }: Network): NetworkNames {
   const names = new Map<string, string[]>();
   const reverse = new Map<string, string>();

@@ -26,6 +26,8 @@ export class Networks {
   readonly #reserved = new Set<string>();
   readonly #pools: SubnetPool[];
   readonly firewall: Firewall;
+  /** Called when a network is no longer there. */
+  onRemoved: (network: Network) => void = () => undefined;
   /** netfilter cannot carry what arrives at published ports: the shims do. */
   shimForwards = false;
 
@@ -270,6 +272,7 @@ export class Networks {
     }
     this.store.delete(network.id);
     this.#byName.delete(name);
+    this.onRemoved(network);
     this.events.publish(network, 'destroy');
   }
 
