@@ -1,4 +1,9 @@
-import { resolvConfFrom, type ResolverDefaults, type ResolverKind, type ResolverRequest } from '../../daemon/containers/resolv-conf.js';
+import {
+  resolvConfFrom,
+  type ResolverDefaults,
+  type ResolverKind,
+  type ResolverRequest,
+} from '../../daemon/containers/resolv-conf.js';
 
 const none: ResolverDefaults = { servers: [], search: [], options: [] };
 
