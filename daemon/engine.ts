@@ -13,6 +13,7 @@ import type { HostConfigDefaults } from './containers/host-config.js';
 import type { Containers } from './containers/index.js';
 import { Launcher, type OciRuntime } from './containers/launch.js';
 import { Lifecycle } from './containers/lifecycle.js';
+import { Links } from './containers/links.js';
 import { Logs } from './containers/logs.js';
 import { NameResolution } from './containers/name-resolution.js';
 import { Reconciliation } from './containers/reconcile.js';
@@ -137,6 +138,7 @@ export function createEngine(
   endpoints.onConnected = (container, endpoint) => names.connected(container, endpoint);
   endpoints.onDisconnected = (container, endpoint) => names.disconnected(container, endpoint);
 
+  const links = new Links(registry, directories, config.interContainer);
   const launcher = new Launcher(
     addon,
     shims,
@@ -146,6 +148,7 @@ export function createEngine(
     images,
     new SeccompFilters(addon, join(execRoot, 'seccomp'), defaultSeccompProfile(config)),
     names,
+    links,
     {
       cgroupParent: config.cgroupParent,
       initPath: config.initPath,
@@ -155,7 +158,7 @@ export function createEngine(
     },
     logger,
   );
-  const execs = new Execs(registry, containerEvents);
+  const execs = new Execs(registry, links, containerEvents);
   const health = new HealthChecks(execs, containerEvents, logger);
   const lifecycle = new Lifecycle(addon, launcher, store, directories, endpoints, containerEvents, health, logger);
   const removal = new Removal(
@@ -189,6 +192,7 @@ export function createEngine(
     images,
     volumes,
     endpoints,
+    links,
     containerEvents,
     defaults,
   );
@@ -206,6 +210,7 @@ export function createEngine(
     updates,
     attachments: new Attachments(logs, containerEvents),
     execs,
+    links,
     logs,
     statistics: new Statistics(addon, launcher),
     listContext: {

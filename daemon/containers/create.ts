@@ -18,6 +18,7 @@ import type { ContainerDirectories } from './directories.js';
 import type { ContainerEvents } from './events.js';
 import { completeHostConfig, type HostConfigDefaults } from './host-config.js';
 import { commandOf, withImageDefaults } from './image-defaults.js';
+import type { Links } from './links.js';
 import { refuseConflictingModes } from './mode-conflicts.js';
 import { requestedMounts } from './mount-points.js';
 import { generateName } from './names.js';
@@ -62,6 +63,7 @@ export class Creation {
     readonly images: ImageSource,
     readonly volumes: VolumeSource,
     readonly endpoints: Endpoints,
+    readonly links: Links,
     readonly events: ContainerEvents,
     readonly defaults: () => HostConfigDefaults,
   ) {}
@@ -75,6 +77,7 @@ export class Creation {
     validateConfig(config);
     const hostConfig = completeHostConfig(request.hostConfig, this.defaults());
     this.#requireJoined(hostConfig);
+    hostConfig.Links = this.links.resolve(hostConfig)!; // the document has null lists as absent; Docker sends null
     refuseWithUserNamespace(hostConfig, this.directories.mapping.shifts);
     validatePorts(hostConfig, config);
     const networks = config.NetworkDisabled ? {} : this.#endpoints(hostConfig, request.endpoints);

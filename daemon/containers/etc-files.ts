@@ -23,10 +23,11 @@ export function writeEtcFiles(
   container: Container,
   directories: ContainerDirectories,
   defaults: EtcDefaults,
+  linkedHosts: readonly string[],
 ): EtcFiles {
   const files = etcFiles(container, directories);
   writeFileSync(files.hostname, `${container.config.Hostname ?? ''}\n`);
-  writeFileSync(files.hosts, hosts(container, defaults.hostGateways()));
+  writeFileSync(files.hosts, hosts(container, defaults.hostGateways(), linkedHosts));
   writeFileSync(files.resolvConf, resolvConf(container.hostConfig, defaults, resolverKind(container)).text);
   if (!container.hasHostIds)
     for (const file of [files.hostname, files.hosts, files.resolvConf]) directories.giveToRoot(file);
@@ -49,7 +50,7 @@ export function changeResolvConf(path: string, written: string, text: string): v
   if (readOptional(path) === written) writeFileSync(path, text);
 }
 
-function hosts(container: Container, hostGateways: string[]): string {
+function hosts(container: Container, hostGateways: string[], linkedHosts: readonly string[]): string {
   const { hostConfig } = container;
   const asOnHost = hostConfig.NetworkMode === 'host' && !hostConfig.ExtraHosts?.length;
   const lines = asOnHost ? [readOptional('/etc/hosts').trimEnd()] : localHosts();
@@ -60,6 +61,7 @@ function hosts(container: Container, hostGateways: string[]): string {
       lines.push(`${each}\t${entry.slice(0, separator)}`);
     }
   }
+  lines.push(...linkedHosts);
   for (const endpoint of Object.values(container.networks)) lines.push(...endpointHosts(container, endpoint));
   return `${lines.join('\n')}\n`;
 }
@@ -76,6 +78,18 @@ export function changeHosts(path: string, gone: string[], come: string[]): void 
   const lines = readOptional(path).trimEnd().split('\n');
   const kept = lines.filter((line) => !gone.includes(line) && !come.includes(line));
   writeFileSync(path, `${[...kept, ...come].join('\n')}\n`);
+}
+
+/** Puts lines in place of those with the same first name. */
+export function replaceHosts(path: string, come: string[]): void {
+  const firstName = (line: string): string | undefined => line.split(/\s+/)[1];
+  const replaced = new Set(come.map(firstName));
+  const lines = readOptional(path).split('\n');
+  changeHosts(
+    path,
+    lines.filter((line) => replaced.has(firstName(line))),
+    come,
+  );
 }
 
 function localHosts(): string[] {

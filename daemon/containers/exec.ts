@@ -7,6 +7,7 @@ import { type Container, restarting } from './container.js';
 import { parseDetachKeys } from './detach-keys.js';
 import type { ContainerEvents } from './events.js';
 import { hasJustEnded } from './just-ended.js';
+import type { Links } from './links.js';
 import type { ContainerRegistry } from './registry.js';
 import { environment, processDefaults } from './spec/index.js';
 import { connectStreams } from './stream-pair.js';
@@ -43,6 +44,7 @@ export class Execs {
 
   constructor(
     readonly registry: ContainerRegistry,
+    readonly links: Links,
     readonly events: ContainerEvents,
   ) {}
 
@@ -172,7 +174,7 @@ export class Execs {
       ),
       ...(terminal && height && width && { consoleSize: { height, width } }),
       args: config.Cmd,
-      env: environment(container, terminal, config.Env ?? []),
+      env: environment(container, terminal, this.links.environment(container), config.Env ?? []),
       cwd: config.WorkingDir || container.config.WorkingDir || '/',
     };
   }

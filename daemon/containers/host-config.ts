@@ -77,7 +77,6 @@ function refuseUnsupported(hostConfig: HostConfig): void {
     if (present) throw unsupported(`${name} is not supported: ${reason}`);
   };
   const notEmpty = (value: object | null | undefined): boolean => value != null && Object.keys(value).length > 0;
-  refuse(notEmpty(hostConfig.Links), 'HostConfig.Links', 'use a user-defined network');
   refuse(notEmpty(hostConfig.StorageOpt), 'HostConfig.StorageOpt', 'the overlayfs of this host has no quota');
   refuse(notEmpty(hostConfig.DeviceRequests), 'HostConfig.DeviceRequests', 'Gantry has no device drivers; use Devices');
   refuse(hostConfig.VolumeDriver && hostConfig.VolumeDriver !== 'local', 'HostConfig.VolumeDriver', 'use "local"');

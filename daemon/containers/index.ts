@@ -5,6 +5,7 @@ import type { ContainerDirectories } from './directories.js';
 import type { Execs } from './exec.js';
 import type { Launcher } from './launch.js';
 import type { Lifecycle } from './lifecycle.js';
+import type { Links } from './links.js';
 import type { ListContext } from './list.js';
 import type { Logs } from './logs.js';
 import type { ContainerRegistry } from './registry.js';
@@ -28,6 +29,7 @@ export interface Containers {
   statistics: Statistics;
   listContext: ListContext;
   /** The directories below a container's writable layer, topmost first. */
+  links: Links;
   layerDirectories: (imageId: string) => string[];
   /** What `docker ps` shows as the image: the name it was created from, or the id when that now names another image. */
   imageName(imageId: string, requested: string): string;

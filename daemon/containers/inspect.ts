@@ -2,10 +2,12 @@ import { parseContainerPort } from '../networks/port-requests.js';
 import { portKey, type PublishedPort } from '../networks/published-port.js';
 import type { Container, ContainerMount, EndpointSettings } from './container.js';
 import type { ContainerDirectories } from './directories.js';
+import type { Links } from './links.js';
 
 export interface InspectContext {
   directories: ContainerDirectories;
   layerDirectories: (imageId: string) => string[];
+  links: Links;
 }
 
 /** GET /containers/{id}/json. Sizes are added by the caller who asked for them. */
@@ -31,7 +33,7 @@ export function inspectContainer(container: Container, context: InspectContext):
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: container.execIds.size > 0 ? [...container.execIds] : null,
-    HostConfig: container.hostConfig,
+    HostConfig: { ...container.hostConfig, Links: context.links.shown(container) },
     GraphDriver: {
       Name: 'overlay2',
       Data: {

@@ -14,6 +14,7 @@ import type { Container } from './container.js';
 import type { ContainerDirectories } from './directories.js';
 import { etcFiles, writeEtcFiles } from './etc-files.js';
 import type { NameResolution } from './name-resolution.js';
+import type { Links } from './links.js';
 import type { ContainerRegistry } from './registry.js';
 import { joinedUserNamespace } from './user-namespace.js';
 import { copyFromImage } from './volume-copy-up.js';
@@ -64,6 +65,7 @@ export class Launcher {
     readonly images: ImageLayers,
     readonly seccomp: SeccompFilters,
     readonly names: NameResolution,
+    readonly links: Links,
     readonly options: LaunchOptions,
     readonly logger: FastifyBaseLogger,
   ) {}
@@ -84,6 +86,7 @@ export class Launcher {
   }
 
   async #launch(container: Container, undo: UndoStack): Promise<Launched> {
+    this.links.check(container);
     this.#prepareSources(container);
     await this.#fillVolumes(container);
     const joined = this.#joinedUserNamespace(container);
@@ -94,6 +97,7 @@ export class Launcher {
       const namespaces = this.#namespaces(container, attachment !== undefined, joined);
       const spec = this.#spec(container, namespaces);
       await this.#writeBundle(container, spec, attachment, undo);
+      this.links.announce(container);
       const {
         pid: shimPid,
         client,
@@ -192,13 +196,16 @@ export class Launcher {
       ...(namespaces.user !== undefined && { idMappings: mapping.oci }),
       ...(mapping.shifts && container.hasHostIds && { shownVolumes: mapping.inverse.oci }),
       defaultUlimits: this.options.defaultUlimits,
+      linkEnvironment: this.links.environment(container),
     });
   }
 
   /** Who joins another's network shares the files that describe it. */
   #etcFiles(container: Container): EtcFiles {
     const { NetworkMode = '' } = container.hostConfig;
-    if (!NetworkMode.startsWith('container:')) return writeEtcFiles(container, this.directories, this.names.defaults);
+    if (!NetworkMode.startsWith('container:')) {
+      return writeEtcFiles(container, this.directories, this.names.defaults, this.links.hosts(container));
+    }
     return etcFiles(this.registry.get(NetworkMode.slice('container:'.length)), this.directories);
   }
 

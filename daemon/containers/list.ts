@@ -160,10 +160,14 @@ function portFilter(wanted: string[]): (ports: string[]) => boolean {
 }
 
 /** One element of GET /containers/json, without sizes. */
-export function summarize(container: Container, imageName: string): Record<string, unknown> {
+export function summarize(
+  container: Container,
+  imageName: string,
+  furtherNames: string[] = [],
+): Record<string, unknown> {
   return {
     Id: container.id,
-    Names: [`/${container.name}`],
+    Names: [`/${container.name}`, ...furtherNames].sort(),
     Image: imageName,
     ImageID: container.imageId,
     Command: commandLine(container),

@@ -71,8 +71,9 @@ export class NameResolution {
 }
 
 /** Aliases that only this container has for others, `--link web:frontend`, on all its networks. */
-function linksOf({ networks }: Container): Map<string, string> {
-  const links = Object.values(networks).flatMap(({ Links }) => Links ?? []);
+function linksOf({ hostConfig, networks }: Container): Map<string, string> {
+  const own = hostConfig.NetworkMode === 'bridge' ? [] : (hostConfig.Links ?? []);
+  const links = [...own, ...Object.values(networks).flatMap(({ Links }) => Links ?? [])];
   return new Map(
     links.map((link) => {
       const [name = '', alias = name] = link.split(':');

@@ -13,7 +13,11 @@ import { parseTime } from '../http/time.js';
 export function containerRoutes(containers: Containers): Handlers {
   const { addon, registry, lifecycle, launcher } = containers;
   const find = (id: string): Container => registry.get(id);
-  const inspection = { directories: containers.directories, layerDirectories: containers.layerDirectories };
+  const inspection = {
+    directories: containers.directories,
+    layerDirectories: containers.layerDirectories,
+    links: containers.links,
+  };
   const writableSize = (container: Container): Promise<number> =>
     addon.diskUsage(containers.directories.data(container.id, 'upper'));
 
@@ -30,9 +34,11 @@ export function containerRoutes(containers: Containers): Handlers {
         { all: query.all, limit: query.limit ?? 0, filters: query.filters },
         containers.listContext,
       );
+      const furtherNames = containers.links.furtherNames();
+      const imageName = ({ imageId, config }: Container): string => containers.imageName(imageId, config.Image ?? '');
       return Promise.all(
         selected.map(async (container) => ({
-          ...summarize(container, containers.imageName(container.imageId, container.config.Image ?? '')),
+          ...summarize(container, imageName(container), furtherNames.get(container.id)),
           ...(query.size && (await sizes(container))),
         })),
       );

@@ -1,10 +1,13 @@
 import { EventEmitter } from 'node:events';
 import { Container } from '../../daemon/containers/container.js';
+import { ContainerDirectories } from '../../daemon/containers/directories.js';
 import { ContainerEvents } from '../../daemon/containers/events.js';
 import { Execs } from '../../daemon/containers/exec.js';
+import { Links } from '../../daemon/containers/links.js';
 import { ContainerRegistry } from '../../daemon/containers/registry.js';
 import { createdState } from '../../daemon/containers/state.js';
 import type { ShimClient } from '../../daemon/runtime/shim-client.js';
+import { IdMapping } from '../../daemon/userns/id-mapping.js';
 
 /** A shim that starts nothing. */
 class UnwillingShim extends EventEmitter {
@@ -34,7 +37,9 @@ function runningContainer(shim: EventEmitter): Container {
 test('an exec that cannot be started leaves no listener behind: a health check would pile them up', async () => {
   const shim = new UnwillingShim();
   const container = runningContainer(shim);
-  const execs = new Execs(new ContainerRegistry(), new ContainerEvents({ publish: () => undefined }));
+  const registry = new ContainerRegistry();
+  const links = new Links(registry, new ContainerDirectories('/data', '/exec', IdMapping.identity), true);
+  const execs = new Execs(registry, links, new ContainerEvents({ publish: () => undefined }));
   for (let attempt = 0; attempt < 3; attempt++) {
     const exec = execs.create(container, { Cmd: ['nothing'] });
     await expect(execs.start(exec, { detach: true })).rejects.toThrow('no such command');

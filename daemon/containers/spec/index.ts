@@ -22,6 +22,8 @@ export interface SpecContext {
   /** How volumes show the ids of their files, where those are not as the container has them. */
   shownVolumes?: OciIdMappings;
   defaultUlimits: { Name: string; Hard: number; Soft: number }[];
+  /** Variables that tell of linked containers. */
+  linkEnvironment: readonly string[];
 }
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -82,7 +84,7 @@ function containerProcess(container: Container, context: SpecContext): OciProces
     ...processDefaults(container, config.User ?? '', config.Tty ?? false, hostConfig.Privileged ?? false),
     ...(config.Tty && height && width && { consoleSize: { height, width } }),
     args: context.initPath ? ['/sbin/docker-init', '--', ...command] : command,
-    env: environment(container, config.Tty ?? false),
+    env: environment(container, config.Tty ?? false, context.linkEnvironment),
     cwd: config.WorkingDir || '/',
     rlimits: resourceLimits(hostConfig.Ulimits, context.defaultUlimits),
     oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
@@ -108,7 +110,12 @@ export function processDefaults(
 }
 
 /** The environment: Docker's own variables first, each overridden by one of the same name. */
-export function environment(container: Container, terminal: boolean, additional: readonly string[] = []): string[] {
+export function environment(
+  container: Container,
+  terminal: boolean,
+  linked: readonly string[],
+  additional: readonly string[] = [],
+): string[] {
   const variables = new Map<string, string>();
   const set = (entry: string): void => {
     const equals = entry.indexOf('=');
@@ -119,6 +126,7 @@ export function environment(container: Container, terminal: boolean, additional:
   set(defaultPath);
   set(`HOSTNAME=${container.config.Hostname ?? ''}`);
   if (terminal) set('TERM=xterm');
+  for (const entry of linked) set(entry);
   for (const entry of container.config.Env ?? []) set(entry);
   for (const entry of additional) set(entry);
   return [...variables.values()];
