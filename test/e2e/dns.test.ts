@@ -179,7 +179,7 @@ describe('links on the default bridge', () => {
     await sleeper('db', '--env', 'USER=me', '--expose', '5432', '--expose', '5433', '--hostname', 'store');
     await sleeper('app', '--link', 'db:data-base');
     const address = await engine.docker.ok('inspect', '-f', '{{.NetworkSettings.Networks.bridge.IPAddress}}', 'db');
-    expect(await exec('app', 'cat', '/etc/hosts')).toContain(`${address}\tdata-base store db\n`);
+    expect(await exec('app', 'cat', '/etc/hosts')).toContain(`${address}\tdata-base store db`);
     expect((await exec('app', 'env')).split('\n')).toEqual(
       expect.arrayContaining([
         'DATA_BASE_NAME=/app/data-base',
@@ -201,7 +201,7 @@ describe('links on the default bridge', () => {
     const moved = await engine.docker.ok('inspect', '-f', '{{.NetworkSettings.Networks.bridge.IPAddress}}', 'stock');
     expect(moved).not.toBe(address);
     const hosts = await exec('app', 'cat', '/etc/hosts');
-    expect(hosts).toContain(`${moved}\tdata-base store stock\n`);
+    expect(hosts).toContain(`${moved}\tdata-base store stock`);
     expect(hosts).not.toMatch(new RegExp(`^${address}\tdata-base`, 'm'));
     await engine.docker.ok('rm', '--force', 'stock');
     expect(await links()).toBe('null');
