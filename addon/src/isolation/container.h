@@ -42,6 +42,8 @@ struct LaunchOptions {
   /// File with a compiled BPF program, or empty for none.
   std::string seccomp_filter;
   Stdio stdio;
+  /// The process executes as soon as it is set up; `Process::start` then tells how that went.
+  bool start_at_once = false;
 };
 
 /// A process that waits just before its execve, fully set up, or that runs.

@@ -38,8 +38,8 @@ Process launch(const json& spec, const json& process, int init_pidfd, const Laun
     execution.parent = std::move(parent);
     execute_process(spec, process, execution, channel);
   });
-  launcher.place(execution.limits);
-  return launcher.finish(inherited_field(spec, process, "oomScoreAdj"));
+  launcher.place(execution.limits, inherited_field(spec, process, "oomScoreAdj"), options.start_at_once);
+  return launcher.finish();
 }
 
 }  // namespace

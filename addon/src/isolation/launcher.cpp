@@ -137,22 +137,24 @@ void Launcher::spawn_sibling(const Preparation& prepare, uint64_t namespaces, co
   intermediate.reap();
 }
 
-void Launcher::place(const std::vector<ResourceLimit>& limits) const {
+void Launcher::place(const std::vector<ResourceLimit>& limits, const nlohmann::json& oom_score_adj,
+                     bool start_at_once) const {
   try {
     raise_hard_limits(state_->pid, limits);
     if (!cgroup_path_.empty()) Cgroup(cgroup_path_).attach(state_->pid, false);
+    set_oom_score(state_->pid, oom_score_adj);
   } catch (const Error&) {
     // A child that has failed cannot be moved; its own report is the one that matters.
     state_->channel.rethrow_report();
     throw;
   }
   state_->channel.allow(Permission::attached);
+  if (start_at_once) state_->channel.allow(Permission::start);
 }
 
-Process Launcher::finish(const nlohmann::json& oom_score_adj) {
+Process Launcher::finish() {
   if (state_->channel.receive(&state_->terminal) == ParentChannel::Answer::closed)
     throw Error("prepare the process", 0, ending_of(state_->pidfd.get()));
-  set_oom_score(state_->pid, oom_score_adj);
   return Process(std::move(state_));
 }
 

@@ -52,11 +52,11 @@ class Launcher {
 
   pid_t pid() const { return state_->pid; }
   void allow(Permission permission) const { state_->channel.allow(permission); }
-  /// Gives the child, while it prepares itself, its place in the v1 controllers and the resource limits it may set, and
-  /// tells it.
-  void place(const std::vector<ResourceLimit>& limits) const;
-  /// Waits until the child is prepared; sets what is set from outside. @throws Error, ProcessError
-  Process finish(const nlohmann::json& oom_score_adj);
+  /// Gives the child, while it prepares itself, what can only be set from outside: its place in the v1 controllers, the
+  /// resource limits it may set, its OOM score. Then tells it, and with `start_at_once` also that it may execute.
+  void place(const std::vector<ResourceLimit>& limits, const nlohmann::json& oom_score_adj, bool start_at_once) const;
+  /// Waits until the child is prepared. @throws Error, ProcessError
+  Process finish();
 
  private:
   using Preparation = std::function<void(ChildChannel& channel, UniqueFd& parent)>;

@@ -28,8 +28,9 @@ class ContainerProcess {
 class ContainerRuntime {
  public:
   virtual ~ContainerRuntime() = default;
+  /// @param start_at_once it need not wait for its `start`, which will be called in any case
   /// @throws Error; nothing is left behind then
-  virtual std::unique_ptr<ContainerProcess> create(nlohmann::json spec, const Stdio& stdio) = 0;
+  virtual std::unique_ptr<ContainerProcess> create(nlohmann::json spec, const Stdio& stdio, bool start_at_once) = 0;
   /// A further process in the container. @throws Error
   virtual std::unique_ptr<ContainerProcess> exec(nlohmann::json process, const ContainerProcess& init,
                                                  const Stdio& stdio) = 0;

@@ -84,7 +84,7 @@ ExternalRuntime::ExternalRuntime(const ShimConfig& config) : config_(config), bu
   OrphanReaper::adopt();
 }
 
-std::unique_ptr<ContainerProcess> ExternalRuntime::create(json spec, const Stdio& stdio) {
+std::unique_ptr<ContainerProcess> ExternalRuntime::create(json spec, const Stdio& stdio, bool) {
   UniqueFd root;
   std::string root_path = config_.rootfs.path;
   bool overlay = root_path.empty();

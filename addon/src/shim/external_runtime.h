@@ -9,7 +9,7 @@ class ExternalRuntime final : public ContainerRuntime {
  public:
   explicit ExternalRuntime(const ShimConfig& config);
 
-  std::unique_ptr<ContainerProcess> create(nlohmann::json spec, const Stdio& stdio) override;
+  std::unique_ptr<ContainerProcess> create(nlohmann::json spec, const Stdio& stdio, bool start_at_once) override;
   std::unique_ptr<ContainerProcess> exec(nlohmann::json process, const ContainerProcess& init,
                                          const Stdio& stdio) override;
   void remove() noexcept override;

@@ -31,7 +31,7 @@ void default_oom_score(json& process) {
 
 }  // namespace
 
-std::unique_ptr<ContainerProcess> NativeRuntime::create(json spec, const Stdio& stdio) {
+std::unique_ptr<ContainerProcess> NativeRuntime::create(json spec, const Stdio& stdio, bool start_at_once) {
   default_oom_score(spec["process"]);
   Cgroup cgroup(config_.cgroup_path);
   try {
@@ -43,6 +43,7 @@ std::unique_ptr<ContainerProcess> NativeRuntime::create(json spec, const Stdio& 
     options.cgroup_path = config_.cgroup_path;
     options.seccomp_filter = config_.seccomp_filter;
     options.stdio = stdio;
+    options.start_at_once = start_at_once;
     if (config_.rootfs.path.empty()) {
       root_ = mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work, OverlaySync::ordinary,
                             config_.rootfs.shown);
@@ -62,6 +63,7 @@ std::unique_ptr<ContainerProcess> NativeRuntime::exec(json process, const Contai
   options.cgroup_path = config_.cgroup_path;
   options.seccomp_filter = config_.seccomp_filter;
   options.stdio = stdio;
+  options.start_at_once = true;
   // Not kept in memory: an exec is rare, and the spec is most of what the shim would hold.
   json spec = read_json_file("config.json");
   default_oom_score(spec["process"]);

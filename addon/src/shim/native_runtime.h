@@ -10,7 +10,7 @@ class NativeRuntime final : public ContainerRuntime {
  public:
   explicit NativeRuntime(const ShimConfig& config) : config_(config) {}
 
-  std::unique_ptr<ContainerProcess> create(nlohmann::json spec, const Stdio& stdio) override;
+  std::unique_ptr<ContainerProcess> create(nlohmann::json spec, const Stdio& stdio, bool start_at_once) override;
   std::unique_ptr<ContainerProcess> exec(nlohmann::json process, const ContainerProcess& init,
                                          const Stdio& stdio) override;
   void remove() noexcept override;

@@ -106,7 +106,7 @@ json Supervisor::answer(const json& request, const std::string& type) {
 json Supervisor::launch(bool create, bool start) {
   if (create) {
     update_dns();
-    container_.create();
+    container_.create(start);
     ports_.open(container_.config().ports);
     if (container_.runtime().adopts_orphans()) {
       orphans_ = std::make_unique<OrphanReaper>(

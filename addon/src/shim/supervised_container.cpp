@@ -31,14 +31,14 @@ bool has_own_pid_namespace(const json& spec) {
 
 SupervisedContainer::~SupervisedContainer() { unwatch_init(); }
 
-void SupervisedContainer::create() {
+void SupervisedContainer::create(bool start_at_once) {
   if (status_ != Status::kAbsent) throw Error("create", EEXIST, "the container has been created already");
   json spec = read_json_file("config.json");
   config_ = parse_shim_config(read_json_file("shim.json"));
   own_pid_namespace_ = has_own_pid_namespace(spec);
   runtime_ = make_runtime(*config_);
   open_log();
-  launch(std::move(spec));
+  launch(std::move(spec), start_at_once);
   status_ = Status::kCreated;
   watch_init();
 }
@@ -49,11 +49,11 @@ void SupervisedContainer::open_log() {
   log_ = std::make_unique<JsonLog>(*log_file_);
 }
 
-void SupervisedContainer::launch(json spec) {
+void SupervisedContainer::launch(json spec, bool start_at_once) {
   bool terminal = spec.contains("process") && spec["process"].value("terminal", false);
   std::optional<ProcessStdio> stdio;
   if (!terminal) stdio.emplace(ProcessStdio::Wanted{config_->input.open, true, true});
-  process_ = runtime_->create(std::move(spec), stdio ? stdio->process_ends() : Stdio{});
+  process_ = runtime_->create(std::move(spec), stdio ? stdio->process_ends() : Stdio{}, start_at_once);
   if (stdio) stdio->close_process_ends();
   OwnEnds ends = terminal ? terminal_ends(process_->take_terminal()) : stdio->take_own_ends();
   if (!config_->input.open) ends.input.reset();

@@ -27,8 +27,10 @@ class SupervisedContainer final : public EventHandler {
   SupervisedContainer(EventLoop& loop, Listener listener) : loop_(loop), listener_(std::move(listener)) {}
   ~SupervisedContainer();
 
-  /// Reads config.json and shim.json and makes everything ready. @throws Error; the object is of no more use then
-  void create();
+  /// Reads config.json and shim.json and makes everything ready.
+  /// @param start_at_once the process need not wait for `start`, which follows at once
+  /// @throws Error; the object is of no more use then
+  void create(bool start_at_once);
   /// @throws Error
   void start();
   void send_signal(int signal) const;
@@ -56,7 +58,7 @@ class SupervisedContainer final : public EventHandler {
 
  private:
   void open_log();
-  void launch(nlohmann::json spec);
+  void launch(nlohmann::json spec, bool start_at_once);
   void watch_init();
   void unwatch_init() noexcept;
   void kill_leftovers() noexcept;
