@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { IdMapping } from '../userns/id-mapping.js';
 
@@ -37,6 +37,17 @@ export class ContainerDirectories {
     for (const part of ['upper', 'work']) this.giveToRoot(this.data(id, part));
     // Where ids are mapped back, an owner that has no id there could not even be looked below.
     chownSync(this.data(id), 0, this.mapping.root.gid);
+  }
+
+  /** Takes out of sight what survives runs, as garbage. @returns where it is now, to be removed */
+  discardData(id: string): string {
+    const garbage = this.data(`${id}.removed`);
+    try {
+      renameSync(this.data(id), garbage);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    return garbage;
   }
 
   /** Gives a file or directory to the root of containers. */

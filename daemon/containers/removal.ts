@@ -83,19 +83,29 @@ export class Removal {
     container.state.status = 'removing';
     this.lifecycle.forget(container);
     this.store.delete(container.id);
-    try {
-      await this.addon.removeTree(this.directories.data(container.id));
-    } catch (error) {
-      // It is still there, cannot be started, and can be removed once what is in the way has gone.
-      container.state.status = 'dead';
-      throw error;
-    }
+    this.#discard(container);
     this.registry.remove(container);
     this.onRemoved(container);
     if (volumes) await this.#removeVolumes(container);
     this.releaseImage();
     this.events.publish(container, 'destroy');
     this.#release(container);
+  }
+
+  /** The disk may take its time: what is left of the container is out of sight, and goes without anybody waiting. */
+  #discard(container: Container): void {
+    try {
+      this.addon.removeTree(this.directories.discardData(container.id)).catch((error: unknown) => {
+        this.logger.error(
+          { err: error, container: container.id },
+          'files of a removed container remain until the next start',
+        );
+      });
+    } catch (error) {
+      // It is still there, cannot be started, and can be removed once what is in the way has gone.
+      container.state.status = 'dead';
+      throw error;
+    }
   }
 
   /** Lets go whoever waits for something that will not happen any more. */
