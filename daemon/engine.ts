@@ -218,7 +218,7 @@ export function createEngine(
       descendants: (reference) => images.descendants(reference),
       networkId: (reference) => networks.find(reference)?.id,
     },
-    layerDirectories: (imageId) => images.layerDirectories(imageId),
+    layerDirectories: (imageId) => images.containerLayers(imageId),
     imageName: (imageId, requested) => images.displayName(imageId, requested),
     imageSize: (imageId) => images.size(imageId),
   };

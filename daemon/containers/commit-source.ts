@@ -1,6 +1,6 @@
 import type { Container } from './container.js';
 import type { Containers } from './index.js';
-import { preparedPaths } from './prepared-root.js';
+import { preparedPaths } from './prepared-paths.js';
 
 /** A container as something to make an image of. */
 export interface OpenedContainer {

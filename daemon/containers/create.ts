@@ -22,7 +22,6 @@ import type { Links } from './links.js';
 import { refuseConflictingModes } from './mode-conflicts.js';
 import { requestedMounts } from './mount-points.js';
 import { generateName } from './names.js';
-import { prepareRoot } from './prepared-root.js';
 import type { ContainerRegistry } from './registry.js';
 import { parseSignal } from './signals.js';
 import { createdState } from './state.js';
@@ -33,8 +32,8 @@ import { refuseWithUserNamespace } from './user-namespace.js';
 export interface ImageSource {
   /** @throws GantryError not-found in the words on which the docker CLI starts a pull */
   resolve(reference: string, platform?: string): { id: string; config: ImageConfig };
-  /** The unpacked layers, topmost first. */
-  layerDirectories(imageId: string): string[];
+  /** Makes what lies between the image's layers and the container's own. @throws GantryError when the image has gone meanwhile */
+  prepareContainerLayers(imageId: string): Promise<void>;
 }
 
 /** What it needs from the volumes. */
@@ -83,6 +82,8 @@ export class Creation {
     const networks = config.NetworkDisabled ? {} : this.#endpoints(hostConfig, request.endpoints);
     const requested = [...requestedMounts(config, hostConfig), ...this.#mountsFrom(hostConfig)];
     checkSources(requested);
+    // From here on nothing is waited for, so that the image is still there when the container is.
+    await this.images.prepareContainerLayers(image.id);
 
     const id = randomBytes(32).toString('hex');
     this.#setHostname(config, hostConfig, id);
@@ -90,7 +91,6 @@ export class Creation {
     const anonymous: string[] = [];
     try {
       this.directories.createData(id);
-      prepareRoot(this.directories.data(id, 'upper'), this.images.layerDirectories(image.id));
       const mounts = requested.map((mount) => this.#withVolume(mount, anonymous));
       const record = {
         id,

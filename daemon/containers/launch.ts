@@ -42,7 +42,10 @@ export interface LaunchOptions {
 
 /** The directories that make up a container's root below its writable layer, topmost first. */
 export interface ImageLayers {
+  /** What the image brings. */
   layerDirectories(imageId: string): string[];
+  /** That, and what every container gets. */
+  containerLayers(imageId: string): string[];
 }
 
 export interface Launched {
@@ -269,7 +272,7 @@ export class Launcher {
         id: container.id,
         stateDirectory: directories.data(container.id),
         rootfs: {
-          lower: this.images.layerDirectories(container.imageId),
+          lower: this.images.containerLayers(container.imageId),
           upper: directories.data(container.id, 'upper'),
           work: directories.data(container.id, 'work'),
           ...(directories.mapping.shifts && container.hasHostIds && { shown: directories.mapping.inverse.oci }),

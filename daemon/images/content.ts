@@ -8,6 +8,7 @@ import type { IdMapping } from '../userns/id-mapping.js';
 import { hexOf, type Digest } from './digest.js';
 import type { ImageDirectories } from './directories.js';
 import { Durability } from './durability.js';
+import { InitLayers } from './init-layers.js';
 import { maxDocumentBytes } from './json-document.js';
 
 /** What was removed because nothing names it any more. */
@@ -33,6 +34,7 @@ export const defaultLayerLimits: LayerLimits = { maxBytes: 64 * 1024 ** 3, maxEn
 export class Content {
   readonly #pins = new Map<Digest, number>();
   readonly durability: Durability;
+  readonly initLayers: InitLayers;
   readonly #background = new Set<Promise<void>>();
 
   constructor(
@@ -45,6 +47,7 @@ export class Content {
   ) {
     directories.create();
     this.durability = new Durability(store, addon, directories.blobs);
+    this.initLayers = new InitLayers(this);
   }
 
   /** Keeps a blob or layer from being swept while an operation counts on it. */
@@ -91,6 +94,7 @@ export class Content {
       }
       for (const digest of blobs) this.store.deleteBlob(digest);
     });
+    this.initLayers.sweep();
     for (const chainId of swept.layers) this.remove(this.directories.layer(chainId));
     for (const digest of blobs) this.remove(this.directories.blob(digest));
     return swept;

@@ -7,17 +7,21 @@ import { hexOf, type Digest } from './digest.js';
 export class ImageDirectories {
   readonly blobs: string;
   readonly layers: string;
+  readonly initLayers: string;
   readonly temporary: string;
 
   constructor(dataRoot: string) {
     this.blobs = join(dataRoot, 'blobs', 'sha256');
     this.layers = join(dataRoot, 'layers');
+    this.initLayers = join(dataRoot, 'init-layers');
     // A directory of its own: everything in it is garbage when the daemon starts.
     this.temporary = join(dataRoot, 'tmp', 'images');
   }
 
   create(): void {
-    for (const path of [this.blobs, this.layers, this.temporary]) mkdirSync(path, { recursive: true, mode: 0o700 });
+    for (const path of [this.blobs, this.layers, this.initLayers, this.temporary]) {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+    }
   }
 
   blob(digest: Digest): string {
@@ -26,6 +30,10 @@ export class ImageDirectories {
 
   layer(chainId: Digest): string {
     return join(this.layers, hexOf(chainId));
+  }
+
+  initLayer(imageId: Digest): string {
+    return join(this.initLayers, hexOf(imageId));
   }
 
   /** A path that nothing else uses; nothing is created. */

@@ -60,9 +60,19 @@ export class Images {
   /** The unpacked layers of an image, topmost first; also of one that was removed while containers stand on it. */
   layerDirectories(imageId: Digest): string[] {
     return this.store
-      .layersOf(imageId)
-      .map((layer) => this.directories.layer(layer.chain_id))
+      .chainOf(imageId)
+      .map((chainId) => this.directories.layer(chainId))
       .reverse();
+  }
+
+  /** Makes sure of the part of `containerLayers` that no image brings. */
+  prepareContainerLayers(imageId: Digest): Promise<void> {
+    return this.content.initLayers.ensure(imageId, this.layerDirectories(imageId));
+  }
+
+  /** What lies below the writable layer of a container of this image, topmost first. */
+  containerLayers(imageId: Digest): string[] {
+    return [...this.content.initLayers.of(imageId), ...this.layerDirectories(imageId)];
   }
 
   /** Bytes of file content; 0 when there is no such image. */

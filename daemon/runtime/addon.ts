@@ -301,6 +301,8 @@ export interface Addon {
   receiveMember(archive: ImageArchive, path: string, options: BlobOptions): Promise<ReceivedBlob>;
   /** What the upper directory of an overlay changes in its lower ones. */
   changes(lower: string[], upper: string, exclude?: string[]): Promise<Change[]>;
+  /** Fills `upper` with what every container of an image finds above its layers; `work` is used up. */
+  makeInitLayer(lower: string[], upper: string, work: string): Promise<void>;
   /** Bytes of the files and links below a directory, each inode once, mounts left out. */
   diskUsage(path: string): Promise<number>;
   /** Returns when everything written to the file system of `path` so far is on the disk. */

@@ -144,6 +144,10 @@ export class ImageStore {
   layersOf(imageId: string): ImageLayerRow[] {
     return this.#statements.layersOf.all(imageId);
   }
+  /** The chain ids of its layers, bottom first. */
+  chainOf(imageId: string): string[] {
+    return this.#statements.chainOf.all(imageId);
+  }
   /** How many visible images stand on each layer, with the layer's size. */
   layerUse(): { chain_id: string; image_id: string; size: number }[] {
     return this.#statements.layerUse.all();
@@ -239,6 +243,9 @@ function prepareAll(database: Database) {
        JOIN layers USING (chain_id) JOIN blobs ON blobs.digest = image_layers.blob
        WHERE image_id = ? ORDER BY position`,
     ),
+    chainOf: database
+      .prepare<[string], string>('SELECT chain_id FROM image_layers WHERE image_id = ? ORDER BY position')
+      .pluck(),
     layerUse: database.prepare<[], { chain_id: string; image_id: string; size: number }>(
       `SELECT chain_id, image_id, layers.size FROM image_layers JOIN layers USING (chain_id)
        JOIN images ON images.id = image_layers.image_id WHERE images.removed = 0`,

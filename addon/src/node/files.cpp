@@ -3,6 +3,7 @@
 
 #include "archive/placement.h"
 #include "archive/tree.h"
+#include "isolation/init_layer.h"
 #include "isolation/unique_fd.h"
 #include "node/async.h"
 #include "node/init.h"
@@ -26,6 +27,19 @@ Napi::Value remove_tree_async(const Napi::CallbackInfo& info) {
       info.Env(),
       [path] {
         remove_tree(path);
+        return Done();
+      },
+      [](Napi::Env env, Done) { return env.Undefined(); });
+}
+
+Napi::Value make_init_layer_async(const Napi::CallbackInfo& info) {
+  const auto array = info[0].As<Napi::Array>();
+  std::vector<std::string> lower;
+  for (uint32_t i = 0; i < array.Length(); ++i) lower.push_back(array.Get(i).As<Napi::String>().Utf8Value());
+  return run_on_own_thread(
+      info.Env(),
+      [lower, upper = info[1].As<Napi::String>().Utf8Value(), work = info[2].As<Napi::String>().Utf8Value()] {
+        make_init_layer(lower, upper, work);
         return Done();
       },
       [](Napi::Env env, Done) { return env.Undefined(); });
@@ -56,6 +70,7 @@ void init_files(Napi::Env env, Napi::Object exports) {
   exports.Set("diskUsage", Napi::Function::New(env, disk_usage_async, "diskUsage"));
   exports.Set("spreadSubdirectories", Napi::Function::New(env, spread_subdirectories_sync, "spreadSubdirectories"));
   exports.Set("syncFileSystem", Napi::Function::New(env, sync_file_system, "syncFileSystem"));
+  exports.Set("makeInitLayer", Napi::Function::New(env, make_init_layer_async, "makeInitLayer"));
   exports.Set("removeTree", Napi::Function::New(env, remove_tree_async, "removeTree"));
 }
 
