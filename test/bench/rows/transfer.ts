@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -15,7 +15,8 @@ const run = promisify(execFile);
 /** Where scripts/bench-image leaves the image. */
 const DIRECTORY = process.env['GANTRY_BENCH_IMAGE'] ?? '/var/tmp/gantry-bench';
 const ARCHIVE = `${DIRECTORY}/image.tar`;
-const NAME = 'gantry-bench:latest';
+const REPOSITORY = 'gantry-bench';
+const NAME = `${REPOSITORY}:latest`;
 const MEBIBYTE = 1024 * 1024;
 const MEMORY_INTERVAL_MS = 100;
 /**
@@ -65,7 +66,7 @@ abstract class Transfer {
   }
 
   async tearDown(engine: BenchEngine): Promise<void> {
-    await removeImage(engine, NAME);
+    await removeImages(engine);
   }
 
   #of(engine: BenchEngine): Observed {
@@ -80,7 +81,7 @@ class Load extends Transfer {
     return existsSync(ARCHIVE) ? undefined : 'needs the image of scripts/bench-image';
   }
   prepare(engine: BenchEngine): Promise<void> {
-    return removeImage(engine, NAME);
+    return removeImages(engine);
   }
   transfer(engine: BenchEngine): Promise<void> {
     return loadArchive(engine);
@@ -112,29 +113,22 @@ class Pull extends Transfer {
     return body.toString().includes('not supported') ? 'this engine does not pull' : undefined;
   }
   async prepare(engine: BenchEngine): Promise<void> {
-    await removeImage(engine, NAME);
-    await removeImage(engine, (await this.#image()).name);
+    await removeImages(engine);
+    await this.#started();
   }
   async transfer(engine: BenchEngine): Promise<void> {
-    const { host, name } = await this.#image();
-    const { status, body } = await engine.client.send(
-      'POST',
-      `/images/create?fromImage=${encodeURIComponent(`${host}/${name.split('/')[1]?.split(':')[0]}`)}&tag=latest`,
-    );
+    const { host } = await this.#started();
+    const name = encodeURIComponent(`${host}/${REPOSITORY}`);
+    const { status, body } = await engine.client.send('POST', `/images/create?fromImage=${name}&tag=latest`);
     const failure = body
       .toString()
       .split('\n')
       .find((line) => line.includes('"error"'));
     if (status !== 200 || failure) throw new Error(`${engine.name}: pull: ${failure ?? body.toString()}`);
   }
-  override async tearDown(engine: BenchEngine): Promise<void> {
-    await removeImage(engine, (await this.#image()).name);
-  }
 
-  async #image(): Promise<{ host: string; name: string }> {
-    this.#registry ??= BenchRegistry.start(DIRECTORY);
-    const { host } = await this.#registry;
-    return { host, name: `${host}/${NAME}` };
+  #started(): Promise<BenchRegistry> {
+    return (this.#registry ??= BenchRegistry.start(DIRECTORY));
   }
 }
 
@@ -171,10 +165,42 @@ async function settle(engine: BenchEngine): Promise<void> {
   await sleep(Math.max(0, lastRemoval + INODES_FREE_AFTER_MS - Date.now()));
 }
 
-async function removeImage(engine: BenchEngine, name: string): Promise<void> {
-  const { status, body } = await engine.client.send('DELETE', `/images/${name}?force=1`);
-  if (status === 200) lastRemoval = Date.now();
-  if (status !== 200 && status !== 404) throw new Error(`${engine.name}: DELETE ${name}: ${body.toString()}`);
+/**
+ * Removes the image under every name it has or had: a row that was here before, or a run that was interrupted, may have
+ * left it under that of another registry, and an engine that has its layers has nothing to do.
+ */
+async function removeImages(engine: BenchEngine): Promise<void> {
+  const path = '/images/json?all=1&digests=1';
+  const images = await engine.client.json<ListedImage[]>('GET', path);
+  for (const { Id } of images.filter(isOurs)) {
+    await engine.client.json('DELETE', `/images/${Id}?force=1`);
+    lastRemoval = Date.now();
+  }
+  const left = (await engine.client.json<ListedImage[]>('GET', path)).filter(isOurs);
+  if (left.length > 0) throw new Error(`${engine.name} keeps ${left[0]?.Id}`);
+}
+
+interface ListedImage {
+  Id: string;
+  RepoTags: string[] | null;
+  RepoDigests: string[] | null;
+}
+
+function isOurs({ Id, RepoTags, RepoDigests }: ListedImage): boolean {
+  const names = [...(RepoTags ?? []), ...(RepoDigests ?? [])].map((name) => name.replace(/[:@][^/]*$/, ''));
+  return identities().has(Id) || names.some((name) => name === REPOSITORY || name.endsWith(`/${REPOSITORY}`));
+}
+
+/** What an engine may call the image when it has no name: the digest of its configuration, or of its manifest. */
+function identities(): Set<string> {
+  const layout = `${DIRECTORY}/oci`;
+  if (!existsSync(layout)) return new Set();
+  const { manifests } = JSON.parse(readFileSync(`${layout}/index.json`, 'utf8')) as { manifests: { digest: string }[] };
+  const configs = manifests.map(({ digest }) => {
+    const manifest = readFileSync(`${layout}/blobs/${digest.replace(':', '/')}`, 'utf8');
+    return (JSON.parse(manifest) as { config: { digest: string } }).config.digest;
+  });
+  return new Set([...manifests.map(({ digest }) => digest), ...configs]);
 }
 
 function loadArchive(engine: BenchEngine): Promise<void> {
