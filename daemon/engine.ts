@@ -25,7 +25,7 @@ import { Statistics } from './containers/stats.js';
 import { timestamp } from './containers/timestamp.js';
 import { Updates } from './containers/update.js';
 import { Events } from './events/events.js';
-import { defaultLayerLimits } from './images/content.js';
+import { maxLayerEntries } from './images/content.js';
 import { Images } from './images/images.js';
 import { hostPlatform } from './images/platform.js';
 import { Registries } from './images/registry/registries.js';
@@ -116,7 +116,7 @@ export function createEngine(
     events,
     { containersUsing: usersOfImage },
     mapping,
-    { ...defaultLayerLimits, maxBytes: config.maxLayerSize },
+    { maxBytes: config.maxLayerSize, maxEntries: maxLayerEntries },
   );
   const registries = new Registries(
     { ...images, sources: new BlobSourceStore(database) },

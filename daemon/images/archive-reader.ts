@@ -5,6 +5,7 @@ import type { ArchiveMember, ImageArchive } from '../runtime/addon.js';
 import type { Digest } from './digest.js';
 import { feedPipe } from './feed.js';
 import { maxDocumentBytes } from './json-document.js';
+import { TransferProgress, type Report } from './registry/progress.js';
 import type { Staging } from './staging.js';
 
 /** Read into memory rather than staged: they say what the rest of the archive is. */
@@ -46,16 +47,17 @@ export class ArchiveContent {
  * Reads an image archive (plain or compressed) from a stream into a staging area. The archive is parsed, hashed and
  * unpacked in native threads; here it is only decided what each member is.
  *
+ * @param report is told how far each layer is
  * @throws GantryError invalid when it is damaged or hostile
  */
-export async function readArchive(source: Readable, staging: Staging): Promise<ArchiveContent> {
+export async function readArchive(source: Readable, staging: Staging, report?: Report): Promise<ArchiveContent> {
   const { addon } = staging.content;
   // The connection is not ours to close: a refusal has to reach the client.
   const chunks = source.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
   const read = async (input: number): Promise<ArchiveContent> => {
     const archive = addon.openImageArchive(input);
     try {
-      return await readMembers(archive, staging);
+      return await readMembers(archive, staging, report);
     } finally {
       addon.closeImageArchive(archive);
     }
@@ -67,11 +69,11 @@ export async function readArchive(source: Readable, staging: Staging): Promise<A
   }
 }
 
-async function readMembers(archive: ImageArchive, staging: Staging): Promise<ArchiveContent> {
+async function readMembers(archive: ImageArchive, staging: Staging, report?: Report): Promise<ArchiveContent> {
   const content = new ArchiveContent();
   const { addon } = staging.content;
   for (let member = await addon.nextMember(archive); member; member = await addon.nextMember(archive)) {
-    await takeMember(archive, member, content, staging);
+    await takeMember(archive, member, content, staging, report);
   }
   return content;
 }
@@ -81,6 +83,7 @@ async function takeMember(
   { name, type, link, size }: ArchiveMember,
   content: ArchiveContent,
   staging: Staging,
+  report?: Report,
 ): Promise<void> {
   const path = entryName(name);
   if (type === 'directory') return;
@@ -101,12 +104,17 @@ async function takeMember(
     content.blobs.set(path, `sha256:${stated}`);
     return;
   }
-  const blob = await staging.receiveMember(archive);
+  const progress = report && new TransferProgress(report, layerId(stated ?? path), 'Loading layer', size);
+  const blob = await staging.receiveMember(archive, progress && ((bytes) => progress.update(bytes)));
+  if (staging.isUnpacked(blob.digest)) progress?.update(size);
   if (stated !== undefined && blob.digest !== `sha256:${stated}`) {
     throw invalid(`invalid archive: the content of ${path} has digest ${blob.digest}`);
   }
   content.blobs.set(path, blob.digest);
 }
+
+/** What a client tells layers apart by: digest or, in archives before Docker 25, directory. */
+const layerId = (name: string): string => name.slice(0, 12);
 
 /** The name of an entry, without a leading "./". Nothing is ever looked up on disk by it. */
 function entryName(name: string): string {

@@ -24,7 +24,7 @@ export interface LayerLimits {
 }
 
 /** Inodes are finite as well; the largest layers in use have a few hundred thousand entries. */
-export const defaultLayerLimits: LayerLimits = { maxBytes: 64 * 1024 ** 3, maxEntries: 4_000_000 };
+export const maxLayerEntries = 4_000_000;
 
 /**
  * The blobs and unpacked layers on disk, kept in step with their rows: a file is moved into place or out of it in the
@@ -43,7 +43,7 @@ export class Content {
     readonly addon: Addon,
     /** Layers are unpacked with the ids that their owners have on the host. */
     readonly mapping: IdMapping,
-    readonly layerLimits: LayerLimits = defaultLayerLimits,
+    readonly layerLimits: LayerLimits,
   ) {
     directories.create();
     this.durability = new Durability(store, addon, directories.blobs);

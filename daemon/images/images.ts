@@ -37,7 +37,7 @@ export class Images {
     publisher: EventPublisher,
     users: ImageUsers,
     mapping = IdMapping.identity,
-    limits?: LayerLimits,
+    limits: LayerLimits,
   ) {
     this.store = store;
     this.directories = new ImageDirectories(dataRoot);

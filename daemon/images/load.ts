@@ -1,10 +1,12 @@
 import type { Readable } from 'node:stream';
+import type { ProgressMessage } from '../http/progress.js';
 import { planArchive, requirePlatform } from './archive-plan.js';
 import { readArchive } from './archive-reader.js';
 import type { Digest } from './digest.js';
 import type { ImageEvents } from './events.js';
 import type { Platform } from './platform.js';
 import { Publication } from './publication.js';
+import { ProgressQueue, type Report } from './registry/progress.js';
 import { familiarReference, type Reference } from './reference.js';
 import { Staging } from './staging.js';
 import type { Content } from './content.js';
@@ -20,12 +22,25 @@ export class ImageLoader {
 
   /**
    * @param archive a tar stream, plain or compressed with gzip or zstd
-   * @returns what to tell the user, a line for each name or unnamed image
+   * @param send is told which images there are and, unless `quiet`, how far each layer is
    */
-  async load(archive: Readable, wanted?: Platform): Promise<string[]> {
+  async load(
+    archive: Readable,
+    { platform, quiet }: { platform?: Platform | undefined; quiet: boolean },
+    send: (message: ProgressMessage) => Promise<void>,
+  ): Promise<void> {
+    const lines = await new ProgressQueue().run(
+      (report) => this.#load(archive, platform, quiet ? undefined : report),
+      send,
+    );
+    for (const line of lines) await send({ stream: line });
+  }
+
+  /** @returns what to tell the user, a line for each name or unnamed image */
+  async #load(archive: Readable, wanted: Platform | undefined, report: Report | undefined): Promise<string[]> {
     const staging = new Staging(this.content);
     try {
-      const plans = await planArchive(await readArchive(archive, staging), staging, wanted);
+      const plans = await planArchive(await readArchive(archive, staging, report), staging, wanted);
       requirePlatform(plans, wanted);
       const publication = new Publication(staging);
       const images: { id: Digest; names: Reference[] }[] = [];

@@ -6,6 +6,7 @@ import { GantryError, invalid } from '../errors.js';
 import type { BlobOptions, ImageArchive, NativeError, ReceivedBlob } from '../runtime/addon.js';
 import type { BlobFile } from './blob-file.js';
 import { detectCompression, signatureLength, type Compression } from './compression.js';
+import { watchConsumption, type OnConsumed } from './consumption.js';
 import type { Content } from './content.js';
 import type { Digest } from './digest.js';
 import { feedPipe, type FeedOptions } from './feed.js';
@@ -66,8 +67,11 @@ export class Staging {
   }
 
   /** The same from the current member of an archive, whose own damage comes as it is. */
-  receiveMember(archive: ImageArchive): Promise<BlobFile> {
-    return this.#receive((path, options) => this.content.addon.receiveMember(archive, path, options));
+  receiveMember(archive: ImageArchive, onConsumed?: OnConsumed): Promise<BlobFile> {
+    const { addon } = this.content;
+    return this.#receive((path, options) =>
+      watchConsumption(addon, onConsumed, (counter) => addon.receiveMember(archive, path, { ...options, ...counter })),
+    );
   }
 
   /**
@@ -158,8 +162,8 @@ export class Staging {
    * Unpacks a layer into a new directory. From a file, never from a stream that someone else feeds: the threads that
    * unpack are few, and must not wait for a client. One at a time in each operation, beside what it receives.
    */
-  unpack(blob: AvailableBlob): Promise<StagedLayer> {
-    const result = this.#lastUnpack.then(() => this.#unpackNow(blob));
+  unpack(blob: AvailableBlob, onConsumed?: OnConsumed): Promise<StagedLayer> {
+    const result = this.#lastUnpack.then(() => this.#unpackNow(blob, onConsumed));
     this.#lastUnpack = result.catch(() => undefined);
     return result;
   }
@@ -168,11 +172,16 @@ export class Staging {
    * Starts to unpack a layer before it is known which image it belongs to. One that came through `receive` is unpacked
    * already, unless it did not look like a layer. Nobody has to wait for the result.
    */
-  unpackEarly(blob: AvailableBlob): Promise<StagedLayer> {
-    const unpacking = this.#unpacking.get(blob.digest) ?? this.unpack(blob);
+  unpackEarly(blob: AvailableBlob, onConsumed?: OnConsumed): Promise<StagedLayer> {
+    const unpacking = this.#unpacking.get(blob.digest) ?? this.unpack(blob, onConsumed);
     this.#unpacking.set(blob.digest, unpacking);
     unpacking.catch(() => undefined);
     return unpacking;
+  }
+
+  /** Whether the blob looked like a layer and was, or is being, unpacked. */
+  isUnpacked(digest: Digest): boolean {
+    return this.#unpacking.has(digest);
   }
 
   /** The early result, once: the same layer on other ground needs a directory of its own. */
@@ -246,7 +255,7 @@ export class Staging {
     return blob;
   }
 
-  async #unpackNow(blob: AvailableBlob): Promise<StagedLayer> {
+  async #unpackNow(blob: AvailableBlob, onConsumed: OnConsumed | undefined): Promise<StagedLayer> {
     const path = this.#newLayerPath();
     mkdirSync(path);
     chmodSync(path, 0o755);
@@ -256,7 +265,9 @@ export class Staging {
       const archive = openSync(blob.path, 'r');
       const { maxBytes, maxEntries } = this.content.layerLimits;
       const options = { whiteouts: true, maxBytes, maxEntries, idMap: mapping };
-      const result = await addon.unpack({ kind: 'directory', path }, '/', archive, options);
+      const result = await watchConsumption(addon, onConsumed, (counter) =>
+        addon.unpack({ kind: 'directory', path }, '/', archive, { ...options, ...counter }),
+      );
       return { path, ...result };
     } catch (error) {
       throw asInvalidLayer(error, blob.digest);

@@ -12,7 +12,7 @@ import { parsePlatformJson, type Platform } from '../images/platform.js';
 import { parseRepositoryAndTag } from '../images/reference.js';
 import type { Registries } from '../images/registry/registries.js';
 import { pruneFilterNames } from '../images/removal.js';
-import { pullImage, registryRoutes } from './registries.js';
+import { pullImage, registryRoutes, streamTransfer } from './registries.js';
 
 /** The Image tag of the API document, but for building. */
 export function imageRoutes(images: Images, containers: Containers, registries: Registries): Handlers {
@@ -53,15 +53,10 @@ export function imageRoutes(images: Images, containers: Containers, registries: 
       return removal.prune(query.filters);
     },
 
-    async ImageLoad({ query, body, stream, signal }) {
-      const wanted = onePlatform(query.platform);
-      await streamProgress(
-        () => stream('application/json'),
-        signal,
-        async (report) => {
-          for (const line of await images.loader.load(body, wanted)) await report({ stream: line });
-        },
-      );
+    async ImageLoad(call) {
+      const { query, body } = call;
+      const options = { platform: onePlatform(query.platform), quiet: query.quiet };
+      await streamTransfer(call, (send) => images.loader.load(body, options, send));
     },
 
     async ImageGet({ params, query, stream, signal }) {

@@ -53,7 +53,7 @@ const credentialsOfCall = (headers: Call['headers'], { repository }: Reference) 
   credentialsFor(headers, splitRepository(repository).registry);
 
 /** Text that draws a bar is for clients that cannot draw it from the numbers: newer versions leave it out. */
-async function streamTransfer(
+export async function streamTransfer(
   { stream, signal, version }: Pick<Call, 'stream' | 'signal' | 'version'>,
   work: (send: Send) => Promise<void>,
 ): Promise<void> {

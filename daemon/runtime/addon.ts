@@ -66,6 +66,13 @@ export interface UnpackOptions {
   maxBytes?: number;
   /** Give up beyond this many entries. */
   maxEntries?: number;
+  /** Counts what is read of the archive, compressed as it is. */
+  consumed?: ByteCounter;
+}
+
+/** How far native code has come in a stream: see `countedBytes`. */
+export interface ByteCounter {
+  readonly kind: unique symbol;
 }
 
 export interface BlobOptions {
@@ -76,6 +83,8 @@ export interface BlobOptions {
   /** Give up unpacking beyond this many entries. */
   maxEntries?: number;
   idMap?: IdMaps;
+  /** Counts what was stored of the blob, and unpacked. */
+  consumed?: ByteCounter;
 }
 
 /** What became known of a blob while it was written. */
@@ -282,6 +291,8 @@ export interface Addon {
   readFile(root: Root, path: string, maxBytes: number): Promise<Buffer>;
   /** Writes a tar stream of `path` to `output`, which it closes. Rejects with EPIPE when the reader goes away. */
   pack(root: Root, path: string, output: number, options: PackOptions): Promise<void>;
+  newByteCounter(): ByteCounter;
+  countedBytes(counter: ByteCounter): number;
   /** Reads a tar stream (plain, gzip, bzip2, xz, zstd) from `input`, which it closes, into `path`. */
   unpack(root: Root, path: string, input: number, options: UnpackOptions): Promise<{ bytes: number; entries: number }>;
   /**

@@ -24,9 +24,9 @@ beforeEach(async () => {
 });
 afterEach(() => server.dispose());
 
-const load = (archive: Buffer) =>
+const load = (archive: Buffer, query = '') =>
   server.http.request
-    .post('/v1.51/images/load')
+    .post(`/v1.51/images/load${query}`)
     .set('Content-Type', 'application/x-tar')
     .buffer()
     .parse(collect)
@@ -56,6 +56,25 @@ async function read(archive: Buffer): Promise<Map<string, string>> {
   }
   return files;
 }
+
+test('a client that does not want it quiet is told how far the layers are', async () => {
+  const archive = await dockerArchive(parts, ['app:1']);
+  const answer = await load(archive, '?quiet=0');
+  const messages = String(answer.body)
+    .trim()
+    .split('\r\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(messages).toEqual([
+    ...parts.layers.map((layer) => {
+      const [size, id] = [layer.length, sha256(layer).slice(0, 12)];
+      const bar = { status: 'Loading layer', progressDetail: { current: size, total: size }, id };
+      return { ...bar, progress: expect.stringMatching(/^\[={50}>\]/) as string };
+    }),
+    { stream: 'Loaded image: app:1\n' },
+  ]);
+  // They are here already.
+  expect(String((await load(await ociLayout(parts), '?quiet=0')).body)).not.toContain('Loading layer');
+});
 
 test('an archive of docker save becomes an image with its layers unpacked, topmost first', async () => {
   const answer = await load(await dockerArchive(parts, ['app:1', 'localhost:5000/app'])).expect(200);

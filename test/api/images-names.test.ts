@@ -16,6 +16,8 @@ beforeEach(async () => {
   for (const [name, make] of Object.entries(images)) {
     await server.images.loader.load(
       streamOf(await dockerArchive(make(await layerOf('a', '1234'), await layerOf('b', name)), [name])),
+      { quiet: true },
+      () => Promise.resolve(),
     );
     ids[name] = server.images.resolve(name).id;
   }

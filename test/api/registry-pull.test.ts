@@ -136,6 +136,31 @@ test('what is there is not brought again', async () => {
   expect(grown.filter((line) => line.endsWith(': Pull complete'))).toHaveLength(1);
 });
 
+test('layers that are plain tar archives are pulled, and an image has the digests of all its manifests', async () => {
+  await put('many/plain:gzip', 'image', '--format', 'v2s2');
+  await registry.putUncompressed('many/plain', 'plain', parts);
+  const plain = await digestOf('many/plain:plain');
+  const gzip = await digestOf('many/plain:gzip');
+  expect(statuses(await pull('many/plain:plain')).slice(-2)).toEqual([
+    `Digest: ${plain}`,
+    `Status: Downloaded newer image for ${registry.host}/many/plain:plain`,
+  ]);
+  const { body } = await image('many/plain:plain').expect(200);
+  const directories = server.images.layerDirectories(body.Id);
+  expect(readFileSync(join(directories[0] ?? '', 'small'), 'utf8')).toBe('above');
+  expect(server.images.store.layersOf(body.Id).map(({ blob, diff_id }) => blob === diff_id)).toEqual([true, true]);
+
+  // The same image under another manifest is another name, and nothing to download.
+  const again = statuses(await pull('many/plain:gzip'));
+  expect(again.slice(1)).toEqual([
+    `Digest: ${gzip}`,
+    `Status: Downloaded newer image for ${registry.host}/many/plain:gzip`,
+  ]);
+  const { body: both } = await image('many/plain:gzip').expect(200);
+  const names = [plain, gzip].map((digest) => `${registry.host}/many/plain@${digest}`);
+  expect(both).toMatchObject({ Id: body.Id, RepoDigests: names.sort() });
+});
+
 test('without a tag all of them are pulled', async () => {
   const pulled = await pull('many/formats');
   const begun = statuses(pulled).filter((line) => line.includes('Pulling from'));

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CertificateFiles } from './certificates.js';
 import { eventually } from './eventually.js';
+import { configOf, sha256, type ImageParts } from './image-server.js';
 
 export interface RegistryOptions {
   /** An address of this machine. */
@@ -50,6 +51,37 @@ export class DockerRegistry {
         return isUp;
       },
     );
+  }
+
+  /** Puts an OCI image there with its layers as they are: other tools compress them on the way. */
+  async putUncompressed(repository: string, tag: string, parts: ImageParts): Promise<void> {
+    const type = 'application/vnd.oci.image';
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: `${type}.manifest.v1+json`,
+      config: { mediaType: `${type}.config.v1+json`, ...(await this.#putBlob(repository, configOf(parts))) },
+      layers: [] as object[],
+    };
+    for (const layer of parts.layers) {
+      manifest.layers.push({ mediaType: `${type}.layer.v1.tar`, ...(await this.#putBlob(repository, layer)) });
+    }
+    await this.#put(`/v2/${repository}/manifests/${tag}`, JSON.stringify(manifest), manifest.mediaType);
+  }
+
+  async #putBlob(repository: string, content: Buffer): Promise<{ digest: string; size: number }> {
+    const digest = `sha256:${sha256(content)}`;
+    const upload = await fetch(`http://${this.host}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
+    const location = new URL(upload.headers.get('location') ?? '', upload.url);
+    location.searchParams.set('digest', digest);
+    await this.#put(`${location.pathname}${location.search}`, content, 'application/octet-stream');
+    return { digest, size: content.length };
+  }
+
+  async #put(path: string, content: string | Buffer, type: string): Promise<void> {
+    const url = `http://${this.host}${path}`;
+    const body = Uint8Array.from(Buffer.from(content));
+    const { status } = await fetch(url, { method: 'PUT', body, headers: { 'Content-Type': type } });
+    if (status !== 201) throw new Error(`PUT ${url}: ${status}`);
   }
 
   async stop(): Promise<void> {

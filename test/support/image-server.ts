@@ -52,7 +52,7 @@ export class ImageServer {
   readonly timings: Timings = { ...defaultTimings, backOff: () => 10 };
   http!: TestServer;
 
-  constructor(private readonly limits?: LayerLimits) {}
+  constructor(private readonly limits: LayerLimits = { maxBytes: 2 ** 30, maxEntries: 100_000 }) {}
 
   async start(): Promise<void> {
     this.database = openDatabase(join(this.root, 'gantry.db'));

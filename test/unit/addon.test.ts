@@ -211,3 +211,21 @@ describe('shims', () => {
     addon.closeDescriptor(shim);
   });
 });
+
+test('how far an archive is read can be seen meanwhile', async () => {
+  writeFileSync(join(directory, 'content'), Buffer.alloc(300_000));
+  const archive = execFileSync('tar', ['-C', directory, '-c', 'content']);
+  const [readEnd, writeEnd] = addon.pipe();
+  const consumed = addon.newByteCounter();
+  mkdirSync(join(directory, 'target'));
+  const target = { kind: 'directory', path: join(directory, 'target') } as const;
+  const unpacking = addon.unpack(target, '/', readEnd, { consumed });
+  expect(addon.countedBytes(consumed)).toBe(0);
+  const half = archive.subarray(0, 150_000);
+  writeSync(writeEnd, half);
+  await until(() => addon.countedBytes(consumed) === half.length);
+  writeSync(writeEnd, archive.subarray(half.length));
+  closeSync(writeEnd);
+  await unpacking;
+  expect(addon.countedBytes(consumed)).toBe(archive.length);
+});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "archive/compression.h"
@@ -9,7 +10,7 @@
 
 namespace gantry::archive {
 
-ArchiveInput::ArchiveInput(int fd, uint64_t limit) : raw_(fd) {
+ArchiveInput::ArchiveInput(int fd, uint64_t limit, ByteCounter consumed) : raw_(fd, std::move(consumed)) {
   std::array<char, magic_size> start;
   const size_t size = read_fully(raw_, start.data(), start.size());
   stream_ = std::make_unique<PrefixedStream>(std::string(start.data(), size), raw_);

@@ -12,7 +12,8 @@ class ArchiveInput {
  public:
   /// Looks at the first bytes to tell the compression.
   /// @param limit beyond so many uncompressed bytes reading fails with EFBIG; 0 for no limit
-  ArchiveInput(int fd, uint64_t limit);
+  /// @param consumed counts the bytes read, compressed as they are
+  ArchiveInput(int fd, uint64_t limit, ByteCounter consumed = nullptr);
 
   ByteSource& source() noexcept { return *source_; }
   /// Reads on to the end of the descriptor, so that its writer is not cut off in an archive's trailing padding.

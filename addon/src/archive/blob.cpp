@@ -21,10 +21,11 @@ constexpr size_t block_size = BlockQueue::block_size;
 /// Passes a stream on and keeps a copy of it, with its digest.
 class StoredStream final : public ByteStream {
  public:
-  StoredStream(ByteStream& input, const std::string& path, uint64_t limit)
+  StoredStream(ByteStream& input, const std::string& path, const BlobOptions& options)
       : input_(input),
         file_(check(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), "create " + path)),
-        limit_(limit) {}
+        limit_(options.max_bytes),
+        consumed_(options.consumed) {}
 
   /// Waits for as much as is asked for: large and aligned writes are what file systems like.
   size_t read(char* out, size_t size) override {
@@ -34,6 +35,7 @@ class StoredStream final : public ByteStream {
       throw Error("store blob", EFBIG, "it has more than " + std::to_string(limit_) + " bytes");
     }
     write({out, got});
+    if (consumed_) *consumed_ += got;
     return got;
   }
 
@@ -54,6 +56,7 @@ class StoredStream final : public ByteStream {
   ByteStream& input_;
   const UniqueFd file_;
   const uint64_t limit_;
+  const ByteCounter consumed_;
   uint64_t size_ = 0;
   Sha256 digest_;
 };
@@ -115,7 +118,7 @@ void read_layer(ByteStream& layer, const BlobOptions& options, ReceivedBlob& blo
 }  // namespace
 
 ReceivedBlob receive_blob(ByteStream& input, const std::string& path, const BlobOptions& options) {
-  StoredStream stored(input, path, options.max_bytes);
+  StoredStream stored(input, path, options);
   std::string first(block_size, '\0');
   first.resize(stored.read(first.data(), first.size()));
 

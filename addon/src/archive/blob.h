@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "archive/byte_counter.h"
 #include "archive/byte_stream.h"
 #include "archive/compression.h"
 #include "archive/unpack.h"
@@ -20,6 +21,8 @@ struct BlobOptions {
   /// For the files of a layer; the directory belongs to root of the maps.
   IdMap uid_map{};
   IdMap gid_map{};
+  /// Counts what was stored, and handed to whoever unpacks it; may be absent.
+  ByteCounter consumed{};
 };
 
 /// See ReceivedBlob in daemon/runtime/addon.ts.

@@ -23,8 +23,10 @@ size_t read_fully(ByteStream& stream, char* out, size_t size) {
 size_t FdStream::read(char* out, size_t size) {
   while (true) {
     const ssize_t got = ::read(fd_, out, size);
-    if (got >= 0) return static_cast<size_t>(got);
-    if (errno != EINTR) throw Error("read archive");
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Error("read archive");
+    if (counter_) *counter_ += static_cast<uint64_t>(got);
+    return static_cast<size_t>(got);
   }
 }
 

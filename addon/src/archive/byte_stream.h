@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "archive/byte_counter.h"
 
 namespace gantry::archive {
 
@@ -24,11 +27,13 @@ size_t read_fully(ByteStream& stream, char* out, size_t size);
 /// What a descriptor gives. It stays the caller's.
 class FdStream final : public ByteStream {
  public:
-  explicit FdStream(int fd) : fd_(fd) {}
+  /// @param counter counts what was read, where there is one
+  explicit FdStream(int fd, ByteCounter counter = nullptr) : fd_(fd), counter_(std::move(counter)) {}
   size_t read(char* out, size_t size) override;
 
  private:
   int fd_;
+  ByteCounter counter_;
 };
 
 /// Bytes that were read ahead, and then the stream they came from.

@@ -17,7 +17,8 @@ constexpr uint64_t max_padding = 1 << 20;
 
 UnpackResult unpack(const Root& root, const std::string& path, int input, const UnpackOptions& options) {
   root.open(path, O_PATH | O_DIRECTORY);
-  ArchiveInput archive(input, options.max_bytes == 0 ? 0 : options.max_bytes * 2 + max_padding);
+  const uint64_t limit = options.max_bytes == 0 ? 0 : options.max_bytes * 2 + max_padding;
+  ArchiveInput archive(input, limit, options.consumed);
   const UnpackResult result = unpack(root, path, archive.source(), options);
   archive.drain(max_padding);
   return result;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "archive/byte_counter.h"
 #include "archive/byte_source.h"
 #include "archive/directory.h"
 #include "archive/id_map.h"
@@ -22,6 +23,8 @@ struct UnpackOptions {
   uint64_t max_bytes = 0;
   /// 0 for no limit.
   uint64_t max_entries = 0;
+  /// Counts what is read of the input; may be absent.
+  ByteCounter consumed;
 };
 
 struct UnpackResult {

@@ -105,6 +105,22 @@ archive::IdMap id_map_of(const Napi::Object& options, const char* key) {
   return archive::IdMap(ranges_of<archive::IdRange>(options.Get("idMap").As<Napi::Object>().Get(key)));
 }
 
+archive::ByteCounter counter_of(const Napi::Object& options) {
+  const Napi::Value value = options.Get("consumed");
+  return value.IsExternal() ? *value.As<Napi::External<archive::ByteCounter>>().Data() : nullptr;
+}
+
+Napi::Value new_byte_counter(const Napi::CallbackInfo& info) {
+  auto counter = std::make_unique<archive::ByteCounter>(std::make_shared<std::atomic<uint64_t>>(0));
+  return Napi::External<archive::ByteCounter>::New(info.Env(), counter.release(),
+                                                   [](Napi::Env, archive::ByteCounter* holder) { delete holder; });
+}
+
+Napi::Value counted_bytes(const Napi::CallbackInfo& info) {
+  const archive::ByteCounter& counter = *info[0].As<Napi::External<archive::ByteCounter>>().Data();
+  return Napi::Number::New(info.Env(), static_cast<double>(counter->load()));
+}
+
 archive::UnpackOptions unpack_options_of(const Napi::Value& value) {
   archive::UnpackOptions result;
   if (!value.IsObject()) return result;
@@ -120,6 +136,7 @@ archive::UnpackOptions unpack_options_of(const Napi::Value& value) {
   if (object.Get("maxEntries").IsNumber()) {
     result.max_entries = static_cast<uint64_t>(object.Get("maxEntries").As<Napi::Number>().Int64Value());
   }
+  result.consumed = counter_of(object);
   return result;
 }
 
@@ -225,6 +242,7 @@ archive::BlobOptions blob_options_of(const Napi::Value& value) {
   result.max_entries = size_of(object, "maxEntries");
   result.uid_map = id_map_of(object, "uid");
   result.gid_map = id_map_of(object, "gid");
+  result.consumed = counter_of(object);
   return result;
 }
 
@@ -344,6 +362,8 @@ void init_archive(Napi::Env env, Napi::Object exports) {
   exports.Set("statPath", Napi::Function::New(env, stat_path, "statPath"));
   exports.Set("readFile", Napi::Function::New(env, read_file, "readFile"));
   exports.Set("pack", Napi::Function::New(env, pack, "pack"));
+  exports.Set("newByteCounter", Napi::Function::New(env, new_byte_counter, "newByteCounter"));
+  exports.Set("countedBytes", Napi::Function::New(env, counted_bytes, "countedBytes"));
   exports.Set("unpack", Napi::Function::New(env, unpack, "unpack"));
   exports.Set("receiveBlob", Napi::Function::New(env, receive_blob, "receiveBlob"));
   exports.Set("openImageArchive", Napi::Function::New(env, open_image_archive, "openImageArchive"));

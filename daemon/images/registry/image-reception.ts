@@ -1,4 +1,5 @@
 import type { BlobSourceStore } from '../../store/blob-sources.js';
+import type { OnConsumed } from '../consumption.js';
 import type { Content } from '../content.js';
 import { chainIds, shortId, type Digest } from '../digest.js';
 import { diffIdsOf, parseImageDocument, type ImageDocument } from '../image-document.js';
@@ -10,7 +11,7 @@ import type { Tags } from '../tags.js';
 import { downloadDocument } from './blob-download.js';
 import type { LayerTransfers } from './layer-transfers.js';
 import type { ImageManifest } from './platform-selection.js';
-import { layerProgress, layerStatus, type Report } from './progress.js';
+import { layerStatus, TransferProgress, type Report } from './progress.js';
 import type { RepositorySession } from './session.js';
 
 export interface Destination {
@@ -128,7 +129,7 @@ export class ImageReception {
   ): Promise<void> {
     const blob = await this.transfers.fetch(session, descriptor, staging, report, signal);
     // Beside what still arrives.
-    void staging.unpackEarly(blob);
+    void staging.unpackEarly(blob, extractionOf(descriptor, report));
   }
 
   async #unpack(
@@ -145,9 +146,10 @@ export class ImageReception {
     signal.throwIfAborted();
     const blob = staging.find(descriptor.digest);
     if (!isUnpacked && blob) {
-      report(layerProgress(id, 'Extracting', 0, descriptor.size));
-      await staging.unpackEarly(blob);
-      report(layerProgress(id, 'Extracting', descriptor.size, descriptor.size));
+      const onConsumed = extractionOf(descriptor, report);
+      await staging.unpackEarly(blob, onConsumed);
+      // Most layers are unpacked while they arrive, so that this is all there is to tell of it.
+      onConsumed(descriptor.size);
     }
     report(layerStatus(id, 'Pull complete'));
   }
@@ -189,6 +191,12 @@ function startDownloads(
     downloads.set(layer.descriptor.digest, running);
   }
   return downloads;
+}
+
+/** Tells how much of a layer is unpacked. */
+function extractionOf({ digest, size }: Descriptor, report: Report): OnConsumed {
+  const progress = new TransferProgress(report, shortId(digest), 'Extracting', size);
+  return (bytes) => progress.update(bytes);
 }
 
 /** Never fulfilled: rejected as soon as one of them fails, whichever is awaited just then. */
