@@ -4,6 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from './config/options.js';
 import { BUILT_IN_RUNTIME } from './config/value-syntax.js';
 import { Attachments } from './containers/attach.js';
+import { ContainerVolumes } from './containers/container-volumes.js';
 import { Creation } from './containers/create.js';
 import { ContainerDirectories } from './containers/directories.js';
 import { ContainerEvents } from './containers/events.js';
@@ -24,6 +25,7 @@ import { readSeccompProfile } from './containers/spec/security.js';
 import { Statistics } from './containers/stats.js';
 import { timestamp } from './containers/timestamp.js';
 import { Updates } from './containers/update.js';
+import { CopyUp } from './containers/volume-copy-up.js';
 import { Events } from './events/events.js';
 import { maxLayerEntries } from './images/content.js';
 import { Images } from './images/images.js';
@@ -104,10 +106,16 @@ export function createEngine(
   const usersOfVolume = (name: string): string[] =>
     registry
       .all()
-      .filter(({ mounts }) => mounts.some((mount) => mount.name === name))
+      .filter(({ mounts }) => mounts.some((mount) => mount.type === 'volume' && mount.name === name))
       .map(({ id }) => id);
   const usersOfImage = (imageId: string): { id: string; running: boolean }[] =>
-    registry.all().filter((container) => container.imageId === imageId);
+    registry
+      .all()
+      .filter(
+        (container) =>
+          container.imageId === imageId ||
+          container.mounts.some((mount) => mount.type === 'image' && mount.source === imageId),
+      );
   const volumes = new Volumes(dataRoot, new VolumeStore(database), addon, events, { usersOf: usersOfVolume }, mapping);
   const images = new Images(
     dataRoot,
@@ -139,6 +147,7 @@ export function createEngine(
   endpoints.onDisconnected = (container, endpoint) => names.disconnected(container, endpoint);
 
   const links = new Links(registry, directories, config.interContainer);
+  const copyUp = new CopyUp(addon, store, images, volumes);
   const launcher = new Launcher(
     addon,
     shims,
@@ -146,6 +155,7 @@ export function createEngine(
     directories,
     endpoints,
     images,
+    new ContainerVolumes(addon, images, volumes, copyUp, logger),
     new SeccompFilters(addon, join(execRoot, 'seccomp'), defaultSeccompProfile(config)),
     names,
     links,
@@ -191,6 +201,7 @@ export function createEngine(
     directories,
     images,
     volumes,
+    copyUp,
     endpoints,
     links,
     containerEvents,
@@ -219,6 +230,7 @@ export function createEngine(
       networkId: (reference) => networks.find(reference)?.id,
     },
     layerDirectories: (imageId) => images.containerLayers(imageId),
+    imageLayers: (imageId) => images.layerDirectories(imageId),
     imageName: (imageId, requested) => images.displayName(imageId, requested),
     imageSize: (imageId) => images.size(imageId),
   };

@@ -11,10 +11,17 @@ export type EndpointSettings = Schemas['EndpointSettings'] & { DesiredMacAddress
 
 /** One mount of a container, resolved at creation: what `Mounts` of an inspect shows, and how to make it. */
 export interface ContainerMount {
-  type: 'bind' | 'volume' | 'tmpfs';
-  /** Volumes only. */
+  type: 'bind' | 'volume' | 'tmpfs' | 'image';
+  /** Of a volume, or of an image as it was asked for. */
   name: string;
+  /** The volume was made for this mount, and may go with the container. */
+  anonymous?: boolean;
+  /** A path on the host; for an image its id. */
   source: string;
+  /** Volume: what it shows lies elsewhere, on a device or in a directory that its options name. */
+  device?: boolean;
+  /** What of the source is mounted; resolved inside of it. */
+  subpath?: string;
   destination: string;
   /** The options as the user wrote them ("ro,z"). */
   mode: string;
@@ -22,15 +29,19 @@ export interface ContainerMount {
   propagation: string;
   /** Bind: without the mounts below the source. */
   nonRecursive: boolean;
-  /** Bind: also the mounts below the source are read-only. */
+  /** Also the mounts below the source are read-only. */
   recursiveReadOnly: boolean;
   /** Bind through the Mounts API: the source must exist; -v creates it as a directory. */
   createSource: boolean;
-  /** Volume: filled from the image while it is empty. */
+  /** Volume: still to be filled from the image if it is empty. */
   copyUp: boolean;
   /** tmpfs: mount data, "size=64m,mode=1777". */
   data: string;
 }
+
+/** Whether what is mounted lies below the data root, where files are owned as the daemon's id mapping says. */
+export const isBelowDataRoot = ({ type, device = false }: ContainerMount): boolean =>
+  (type === 'volume' && !device) || type === 'image';
 
 /** What is stored about a container, apart from its state. */
 export interface ContainerRecord {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { conflict, invalid } from '../errors.js';
+import { BUILT_IN_RUNTIME } from '../config/value-syntax.js';
+import { conflict, invalid, unsupported } from '../errors.js';
 import type { ImageConfig } from '../images/image-document.js';
 import type { Endpoints } from '../networks/endpoints.js';
 import { portRequests } from '../networks/port-requests.js';
@@ -23,10 +24,13 @@ import { refuseConflictingModes } from './mode-conflicts.js';
 import { requestedMounts } from './mount-points.js';
 import { generateName } from './names.js';
 import type { ContainerRegistry } from './registry.js';
+import type { RequestedMount } from './requested-mount.js';
 import { parseSignal } from './signals.js';
 import { createdState } from './state.js';
 import { timestamp } from './timestamp.js';
 import { refuseWithUserNamespace } from './user-namespace.js';
+import type { CopyUp } from './volume-copy-up.js';
+import { mountsFrom } from './volumes-from.js';
 
 /** What the creation of a container needs from the images. */
 export interface ImageSource {
@@ -39,9 +43,9 @@ export interface ImageSource {
 /** What it needs from the volumes. */
 export interface VolumeSource {
   /** Makes the volume if it does not exist; an empty name makes an anonymous one. */
-  ensure(name: string): { name: string; mountpoint: string };
+  ensure(request: RequestedMount['volume'] & { name: string }): { name: string; mountpoint: string; device: boolean };
   /** Removes an anonymous volume that was made in vain. */
-  discard(name: string): Promise<void>;
+  removeUnused(name: string): Promise<void>;
 }
 
 export interface CreateRequest {
@@ -61,6 +65,7 @@ export class Creation {
     readonly directories: ContainerDirectories,
     readonly images: ImageSource,
     readonly volumes: VolumeSource,
+    readonly copyUp: CopyUp,
     readonly endpoints: Endpoints,
     readonly links: Links,
     readonly events: ContainerEvents,
@@ -80,18 +85,21 @@ export class Creation {
     refuseWithUserNamespace(hostConfig, this.directories.mapping.shifts);
     validatePorts(hostConfig, config);
     const networks = config.NetworkDisabled ? {} : this.#endpoints(hostConfig, request.endpoints);
-    const requested = [...requestedMounts(config, hostConfig), ...this.#mountsFrom(hostConfig)];
+    const inherited = mountsFrom(hostConfig.VolumesFrom ?? [], (reference) => this.registry.find(reference));
+    const requested = requestedMounts(config, hostConfig, inherited);
     checkSources(requested);
+    refuseSubpaths(requested, hostConfig);
     // From here on nothing is waited for, so that the image is still there when the container is.
     await this.images.prepareContainerLayers(image.id);
 
     const id = randomBytes(32).toString('hex');
     this.#setHostname(config, hostConfig, id);
     const name = this.registry.reserveName(request.name || generateName((word) => this.registry.isNameFree(word)), id);
-    const anonymous: string[] = [];
+    let container: Container | undefined;
+    const mounts: ContainerMount[] = [];
     try {
       this.directories.createData(id);
-      const mounts = requested.map((mount) => this.#withVolume(mount, anonymous));
+      for (const mount of requested) mounts.push(this.#withSource(mount));
       const record = {
         id,
         name,
@@ -103,15 +111,21 @@ export class Creation {
         mounts,
         ...command,
       };
-      const container = new Container(record, createdState());
-      this.store.insert(container, container.state);
-      this.registry.add(container);
-      this.events.publish(container, 'create');
-      return { container, warnings: warningsOf(hostConfig) };
+      const created = (container = new Container(record, createdState()));
+      this.store.insert(created, created.state);
+      this.registry.add(created);
+      await created.lock.run(() => this.copyUp.run(created));
+      this.events.publish(created, 'create');
+      return { container: created, warnings: warningsOf(hostConfig) };
     } catch (error) {
+      if (container) {
+        container.state.status = 'removing';
+        this.store.delete(id);
+        this.registry.remove(container);
+      }
       this.registry.releaseName(name);
       await this.addon.removeTree(this.directories.data(id));
-      for (const volume of anonymous) await this.volumes.discard(volume);
+      for (const mount of mounts) if (mount.anonymous) await this.volumes.removeUnused(mount.name);
       throw error;
     }
   }
@@ -144,15 +158,6 @@ export class Creation {
     } else config.Hostname ||= id.slice(0, 12);
   }
 
-  /** The mounts of the containers that VolumesFrom names, "name[:ro|rw]". */
-  #mountsFrom(hostConfig: HostConfig): ContainerMount[] {
-    return (hostConfig.VolumesFrom ?? []).flatMap((specification) => {
-      const [reference = '', mode = 'rw'] = specification.split(':');
-      if (mode !== 'ro' && mode !== 'rw') throw invalid(`invalid mode for volumes-from: ${mode}`);
-      return this.#other(reference).mounts.map((mount) => ({ ...mount, readWrite: mount.readWrite && mode === 'rw' }));
-    });
-  }
-
   /** Another container that the request names. A 404 would be taken for an absent image, which clients go and pull. */
   #other(reference: string, purpose = ''): Container {
     try {
@@ -162,11 +167,14 @@ export class Creation {
     }
   }
 
-  #withVolume(mount: ContainerMount, anonymous: string[]): ContainerMount {
-    if (mount.type !== 'volume' || mount.source) return mount;
-    const volume = this.volumes.ensure(mount.name);
-    if (!mount.name) anonymous.push(volume.name);
-    return { ...mount, name: volume.name, source: volume.mountpoint };
+  /** Names what is mounted: the volume, made if need be, or the id of the image. */
+  #withSource({ volume, ...mount }: RequestedMount): ContainerMount {
+    if (mount.source !== '') return mount;
+    if (mount.type === 'image') return { ...mount, source: this.images.resolve(mount.name).id };
+    if (mount.type !== 'volume') return mount;
+    const { name, mountpoint, device } = this.volumes.ensure({ ...volume, name: mount.name });
+    const anonymous = mount.name === '';
+    return { ...mount, name, source: mountpoint, ...(anonymous && { anonymous }), ...(device && { device }) };
   }
 }
 
@@ -208,4 +216,10 @@ function checkSources(mounts: readonly ContainerMount[]): void {
       throw invalid(`invalid mount config for type "bind": bind source path does not exist: ${source}`);
     }
   }
+}
+
+/** An OCI runtime takes a path, and a path inside a volume could be changed before it looks. */
+function refuseSubpaths(mounts: readonly ContainerMount[], { Runtime }: HostConfig): void {
+  if (Runtime === BUILT_IN_RUNTIME || !mounts.some(({ subpath }) => subpath !== undefined)) return;
+  throw unsupported(`the subpath of a mount is not supported with the runtime "${Runtime}": use "${BUILT_IN_RUNTIME}"`);
 }

@@ -1,6 +1,6 @@
-import type { Addon, Root } from '../runtime/addon.js';
+import type { Addon, OverlayBind, Root } from '../runtime/addon.js';
 import { IdMapping } from '../userns/id-mapping.js';
-import type { Container } from './container.js';
+import { type Container, type ContainerMount, isBelowDataRoot } from './container.js';
 
 /** How the files of one container can be reached at the moment, and what its configuration says about writing to them. */
 export interface FileAccess {
@@ -23,6 +23,8 @@ export interface ContainerLayers {
   upper: string;
   work: string;
   lower: string[];
+  /** Of another image. */
+  imageLayers: (imageId: string) => string[];
 }
 
 /**
@@ -51,17 +53,25 @@ export function fileAccess(
     return { ...common, readRoot: root, writeRoot: root };
   }
   const shown = container.hasHostIds && mapping.shifts ? { shown: mapping.inverse } : {};
+  const { upper, work, lower, imageLayers } = layers;
   const binds = container.mounts
     .filter((mount) => mount.type !== 'tmpfs')
-    .map((mount) => ({
-      source: mount.source,
-      target: mount.destination,
-      readonly: !mount.readWrite,
-      ...(mount.type === 'volume' && shown),
-    }));
-  const writeRoot: Root = { kind: 'overlay', ...layers, binds, owner: mapping.root, ...shown };
+    .sort((a, b) => a.destination.length - b.destination.length) // what is mounted inside of another comes after it
+    .map((mount) => ({ ...toBind(mount, imageLayers), ...(isBelowDataRoot(mount) && shown) }));
+  const writeRoot: Root = { kind: 'overlay', upper, work, lower, binds, owner: mapping.root, ...shown };
   const readRoot = binds.length > 0 ? writeRoot : { ...readOnlyRoot(layers), ...shown };
   return { ...common, readRoot, writeRoot };
+}
+
+function toBind(mount: ContainerMount, imageLayers: ContainerLayers['imageLayers']): OverlayBind {
+  const { source, destination, readWrite, subpath } = mount;
+  return {
+    source,
+    target: destination,
+    readonly: !readWrite,
+    ...(subpath !== undefined && { subpath }),
+    ...(mount.type === 'image' && { layers: imageLayers(source) }),
+  };
 }
 
 /**

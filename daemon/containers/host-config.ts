@@ -79,7 +79,6 @@ function refuseUnsupported(hostConfig: HostConfig): void {
   const notEmpty = (value: object | null | undefined): boolean => value != null && Object.keys(value).length > 0;
   refuse(notEmpty(hostConfig.StorageOpt), 'HostConfig.StorageOpt', 'the overlayfs of this host has no quota');
   refuse(notEmpty(hostConfig.DeviceRequests), 'HostConfig.DeviceRequests', 'Gantry has no device drivers; use Devices');
-  refuse(hostConfig.VolumeDriver && hostConfig.VolumeDriver !== 'local', 'HostConfig.VolumeDriver', 'use "local"');
   refuse(hostConfig.Cgroup, 'HostConfig.Cgroup', 'use CgroupParent');
   refuse(
     hostConfig.Isolation && hostConfig.Isolation !== 'default',

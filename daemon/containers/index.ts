@@ -31,6 +31,8 @@ export interface Containers {
   /** The directories below a container's writable layer, topmost first. */
   links: Links;
   layerDirectories: (imageId: string) => string[];
+  /** Those that an image brings. */
+  imageLayers: (imageId: string) => string[];
   /** What `docker ps` shows as the image: the name it was created from, or the id when that now names another image. */
   imageName(imageId: string, requested: string): string;
   /** Bytes of an image, all its layers together. */

@@ -71,7 +71,7 @@ function inspectState({ state, health }: Container): Record<string, unknown> {
 export function inspectMount(mount: ContainerMount): Record<string, unknown> {
   return {
     Type: mount.type,
-    ...(mount.type === 'volume' && { Name: mount.name }),
+    ...((mount.type === 'volume' || mount.type === 'image') && { Name: mount.name }),
     Source: mount.source,
     Destination: mount.destination,
     ...(mount.type === 'volume' && { Driver: 'local' }),

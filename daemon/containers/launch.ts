@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { conflict, invalid } from '../errors.js';
@@ -11,13 +11,14 @@ import { connectPending } from './attach.js';
 import { checkPropagation } from './bind-propagation.js';
 import { makeBindSource } from './bind-source.js';
 import type { Container } from './container.js';
+import type { ContainerVolumes } from './container-volumes.js';
 import type { ContainerDirectories } from './directories.js';
 import { etcFiles, writeEtcFiles } from './etc-files.js';
 import type { NameResolution } from './name-resolution.js';
 import type { Links } from './links.js';
 import type { ContainerRegistry } from './registry.js';
 import { joinedUserNamespace } from './user-namespace.js';
-import { copyFromImage } from './volume-copy-up.js';
+import type { ImageLayers } from './volume-copy-up.js';
 import { SeccompFilters } from './seccomp-filters.js';
 import { containerSpec } from './spec/index.js';
 import type { EtcFiles } from './spec/mounts.js';
@@ -40,11 +41,8 @@ export interface LaunchOptions {
   runtimes: ReadonlyMap<string, OciRuntime>;
 }
 
-/** The directories that make up a container's root below its writable layer, topmost first. */
-export interface ImageLayers {
-  /** What the image brings. */
-  layerDirectories(imageId: string): string[];
-  /** That, and what every container gets. */
+export interface ContainerLayers extends ImageLayers {
+  /** Those of the image, and what every container gets. */
   containerLayers(imageId: string): string[];
 }
 
@@ -65,7 +63,8 @@ export class Launcher {
     readonly registry: ContainerRegistry,
     readonly directories: ContainerDirectories,
     readonly endpoints: Endpoints,
-    readonly images: ImageLayers,
+    readonly images: ContainerLayers,
+    readonly volumes: ContainerVolumes,
     readonly seccomp: SeccompFilters,
     readonly names: NameResolution,
     readonly links: Links,
@@ -91,7 +90,7 @@ export class Launcher {
   async #launch(container: Container, undo: UndoStack): Promise<Launched> {
     this.links.check(container);
     this.#prepareSources(container);
-    await this.#fillVolumes(container);
+    await this.volumes.prepare(container, undo);
     const joined = this.#joinedUserNamespace(container);
     const attachment = await this.#prepareNetwork(container, joined, undo);
     const user =
@@ -146,16 +145,6 @@ export class Launcher {
     checkPropagation(container.mounts);
   }
 
-  /** A volume that is empty gets what the image has at its place, as the first container to use it finds it. */
-  async #fillVolumes(container: Container): Promise<void> {
-    const lower = this.images.layerDirectories(container.imageId);
-    for (const { type, source, destination, copyUp } of container.mounts) {
-      if (type === 'volume' && copyUp && readdirSync(source).length === 0) {
-        await copyFromImage(this.addon, lower, destination, source);
-      }
-    }
-  }
-
   /** Whether the container is in a user namespace. */
   #isRemapped(container: Container): boolean {
     return this.directories.mapping.shifts && !container.hasHostIds;
@@ -200,6 +189,7 @@ export class Launcher {
       ...(mapping.shifts && container.hasHostIds && { shownVolumes: mapping.inverse.oci }),
       defaultUlimits: this.options.defaultUlimits,
       linkEnvironment: this.links.environment(container),
+      imageLayers: (imageId) => this.images.layerDirectories(imageId),
     });
   }
 

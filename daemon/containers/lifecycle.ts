@@ -147,6 +147,7 @@ export class Lifecycle {
     const again = shouldRestart(container.hostConfig.RestartPolicy, state);
     if (again) state.status = 'restarting';
     this.store.saveState(container);
+    await this.launcher.volumes.unmount(container);
     const ranFor = Math.max(0, Date.parse(finishedAt) - Date.parse(startedAt));
     this.events.publish(container, 'die', {
       exitCode: String(exitCode),

@@ -66,6 +66,8 @@ export class Reconciliation {
 
   async #reconcile(container: Container, hasBundle: boolean): Promise<void> {
     const { state } = container;
+    // Its volumes stay in their places until it is known that it does not run.
+    if (hasBundle) this.launcher.volumes.adopt(container);
     const client = hasBundle ? await this.#connect(container) : undefined;
     if (client) {
       const actual = await client.state();
@@ -85,7 +87,7 @@ export class Reconciliation {
     }
     const exit = readExitRecord(this.directories.data(container.id, 'exit.json'));
     const unseen = exit !== undefined && exit.startedAt !== state.startedAt;
-    if (!isRunning(state) && !unseen) return;
+    if (!isRunning(state) && !unseen) return this.launcher.volumes.disown(container);
     if (unseen) state.startedAt = exit.startedAt;
     await this.lifecycle.exited(container, exit);
   }

@@ -11,7 +11,6 @@ import { isActive } from './state.js';
 
 /** What a removal needs from the volumes. */
 export interface VolumeRemoval {
-  isAnonymous(name: string): boolean;
   /** Removes the volume unless somebody else uses it. */
   removeUnused(name: string): Promise<void>;
 }
@@ -119,8 +118,6 @@ export class Removal {
   }
 
   async #removeVolumes(container: Container): Promise<void> {
-    for (const mount of container.mounts) {
-      if (mount.type === 'volume' && this.volumes.isAnonymous(mount.name)) await this.volumes.removeUnused(mount.name);
-    }
+    for (const mount of container.mounts) if (mount.anonymous) await this.volumes.removeUnused(mount.name);
   }
 }

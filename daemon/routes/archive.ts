@@ -16,11 +16,13 @@ const exitPatience = 5000;
 const attempts = 5;
 
 /** Reading and writing the files of containers: docker cp, diff and export. */
-export function archiveRoutes({ addon, registry, directories, lifecycle, layerDirectories }: Containers): Handlers {
+export function archiveRoutes(containers: Containers): Handlers {
+  const { addon, registry, directories, launcher, lifecycle, layerDirectories, imageLayers } = containers;
   const layersOf = ({ id, imageId }: Container): ContainerLayers => ({
     upper: directories.data(id, 'upper'),
     work: directories.data(id, 'work'),
     lower: layerDirectories(imageId),
+    imageLayers,
   });
 
   /** The layers of a stopped container are mounted for the operation, so it must not start meanwhile. */
@@ -30,7 +32,7 @@ export function archiveRoutes({ addon, registry, directories, lifecycle, layerDi
       use(fileAccess(addon, id, container, layersOf(container), directories.mapping));
     for (let attempt = 1; ; attempt++) {
       try {
-        return await (container.running ? work() : container.lock.run(work));
+        return await (container.running ? work() : container.lock.run(() => launcher.volumes.with(container, work)));
       } catch (error) {
         // It ended before its root could be opened: then it is looked at like any other that has stopped.
         if ((error as NativeError).code !== 'ESRCH' || attempt === attempts) throw error;

@@ -1,3 +1,4 @@
+import { GantryError } from '../errors.js';
 import type { Handlers } from '../http/call.js';
 import type { VolumeRecord } from '../store/volumes.js';
 import { describeVolume } from '../volumes/describe.js';
@@ -24,6 +25,7 @@ export function volumeRoutes(volumes: Volumes): Handlers {
     },
 
     async VolumeCreate({ body }) {
+      if (body.ClusterVolumeSpec) throw noSwarm();
       return show(
         volumes.create({ name: body.Name ?? '', driver: body.Driver, labels: body.Labels, options: body.DriverOpts }),
       );
@@ -31,6 +33,10 @@ export function volumeRoutes(volumes: Volumes): Handlers {
 
     async VolumeInspect({ params }) {
       return show(volumes.get(params.name));
+    },
+
+    async VolumeUpdate() {
+      throw new GantryError('unavailable', 'volume update only valid for cluster volumes, but swarm is unavailable');
     },
 
     async VolumeDelete({ params, query }) {
@@ -43,3 +49,9 @@ export function volumeRoutes(volumes: Volumes): Handlers {
     },
   };
 }
+
+const noSwarm = (): Error =>
+  new GantryError(
+    'unavailable',
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+  );

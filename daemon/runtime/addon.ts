@@ -8,6 +8,19 @@ export interface NativeError extends Error {
   code: string;
 }
 
+/** What is attached inside an overlay root, in the order given. */
+export interface OverlayBind {
+  source: string;
+  target: string;
+  readonly: boolean;
+  /** What of the source; resolved inside of it. */
+  subpath?: string;
+  /** The layers of an image, topmost first, in place of what lies at `source`. */
+  layers?: string[];
+  /** How the ids of its files are shown. */
+  shown?: IdMaps;
+}
+
 /** Where a file operation takes place. Paths given to it are resolved by the kernel inside this root. */
 export type Root =
   | { kind: 'directory'; path: string }
@@ -19,12 +32,7 @@ export type Root =
       lower: string[];
       upper?: string;
       work?: string;
-      binds: {
-        source: string;
-        target: string;
-        readonly: boolean;
-        shown?: IdMaps;
-      }[];
+      binds: OverlayBind[];
       /** Of the mount points that are made for `binds`, as it is on the disk; by default root. */
       owner?: { uid: number; gid: number };
       /** Shows an id `containerId` of the layers' files as `hostId`. */
@@ -284,6 +292,18 @@ export interface Addon {
   interfaceStats(pid: number): Promise<InterfaceStats[]>;
   /** Runs an nftables script (libnftables), atomically; answers what it prints. */
   applyNftables(script: string): Promise<string>;
+
+  // --- volumes
+  /**
+   * Mounts on the directory `target`: the host's directory `device` when `options` has "bind" or "rbind", otherwise a file
+   * system of this type.
+   */
+  mountVolume(type: string, device: string, options: string[], target: string): Promise<void>;
+  /** Takes off all that is mounted there; nothing there is fine. */
+  unmountVolume(path: string): Promise<void>;
+  isMountPoint(path: string): boolean;
+  /** Whether `subpath` leads to something inside of the directory `path`; ENOENT, or EXDEV where it would lead out. */
+  checkBeneath(path: string, subpath: string): Promise<void>;
 
   // --- files
   statPath(root: Root, path: string): Promise<PathStat>;

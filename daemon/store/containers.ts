@@ -21,6 +21,7 @@ export class ContainerStore {
   readonly #insert;
   readonly #state;
   readonly #record;
+  readonly #mounts;
   readonly #delete;
   readonly #all;
 
@@ -35,6 +36,7 @@ export class ContainerStore {
     this.#record = database.prepare<[string, string, string, string, string]>(
       'UPDATE containers SET name = ?, config = ?, host_config = ?, networks = ? WHERE id = ?',
     );
+    this.#mounts = database.prepare<[string, string]>('UPDATE containers SET mounts = ? WHERE id = ?');
     this.#delete = database.prepare<[string]>('DELETE FROM containers WHERE id = ?');
     this.#all = database.prepare<[], Row>('SELECT * FROM containers');
   }
@@ -69,6 +71,10 @@ export class ContainerStore {
       JSON.stringify(record.networks),
       record.id,
     );
+  }
+
+  saveMounts({ id, mounts }: ContainerRecord): void {
+    this.#mounts.run(JSON.stringify(mounts), id);
   }
 
   delete(id: string): void {

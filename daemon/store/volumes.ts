@@ -3,8 +3,9 @@ import type { Database } from './database.js';
 export interface VolumeRecord {
   name: string;
   created: string;
-  labels: Record<string, string>;
-  options: Record<string, string>;
+  /** Null when none were given, which clients see; {} is something else. */
+  labels: Record<string, string> | null;
+  options: Record<string, string> | null;
   anonymous: boolean;
 }
 
@@ -46,8 +47,8 @@ export class VolumeStore {
   all(): VolumeRecord[] {
     return this.#all.all().map((row) => ({
       ...row,
-      labels: JSON.parse(row.labels) as Record<string, string>,
-      options: JSON.parse(row.options) as Record<string, string>,
+      labels: JSON.parse(row.labels) as VolumeRecord['labels'],
+      options: JSON.parse(row.options) as VolumeRecord['options'],
       anonymous: row.anonymous !== 0,
     }));
   }

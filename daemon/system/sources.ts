@@ -75,12 +75,14 @@ async function containerUsage({ containers }: Engine): Promise<Usage> {
   };
 }
 
+/** What a volume has elsewhere (-1) adds nothing to the sums. */
 async function volumeUsage({ volumes }: Engine): Promise<Usage> {
   const measured = await Promise.all(
     volumes.list().map(async (record) => {
       const size = await volumes.size(record.name);
       const users = volumes.users.usersOf(record.name).length;
-      return { item: { ...describeVolume(volumes, record), UsageData: { Size: size, RefCount: users } }, size, users };
+      const item = { ...describeVolume(volumes, record), UsageData: { Size: size, RefCount: users } };
+      return { item, size: Math.max(size, 0), users };
     }),
   );
   return {

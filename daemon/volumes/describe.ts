@@ -7,10 +7,10 @@ export function describeVolume(volumes: Volumes, record: VolumeRecord): Record<s
     // Docker tells it in seconds.
     CreatedAt: record.created.replace(/\.\d+/, ''),
     Driver: 'local',
-    Labels: Object.keys(record.labels).length > 0 ? record.labels : null,
+    Labels: record.labels,
     Mountpoint: volumes.mountpoint(record.name),
     Name: record.name,
-    Options: Object.keys(record.options).length > 0 ? record.options : null,
+    Options: record.options,
     Scope: 'local',
   };
 }

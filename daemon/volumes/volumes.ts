@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { chownSync, mkdirSync, readdirSync } from 'node:fs';
+import { chownSync, mkdirSync, opendirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { conflict, invalid, notFound, unsupported } from '../errors.js';
-import type { EventPublisher } from '../events/event-publisher.js';
+import { Mutex } from '../containers/mutex.js';
 import { timestamp } from '../containers/timestamp.js';
+import { conflict, invalid, notFound } from '../errors.js';
+import type { EventPublisher } from '../events/event-publisher.js';
 import type { Filters } from '../http/filters.js';
 import type { Addon } from '../runtime/addon.js';
 import type { VolumeRecord, VolumeStore } from '../store/volumes.js';
 import { IdMapping } from '../userns/id-mapping.js';
+import { VolumeMounts } from './mounts.js';
+import { deviceOf, validateOptions } from './options.js';
 
 /** Who uses a volume: the ids of containers, running or not. */
 export interface VolumeUsers {
@@ -15,10 +18,19 @@ export interface VolumeUsers {
 }
 
 export interface VolumeRequest {
+  /** Empty for an anonymous volume. */
   name: string;
-  driver?: string | undefined;
-  labels?: Record<string, string> | undefined;
-  options?: Record<string, string> | undefined;
+  driver?: string | null | undefined;
+  labels?: Record<string, string> | null | undefined;
+  options?: Record<string, string> | null | undefined;
+}
+
+/** One use of a volume by a container, for the events that tell of it. */
+export interface VolumeUse {
+  name: string;
+  destination: string;
+  propagation: string;
+  readWrite: boolean;
 }
 
 const validName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
@@ -27,6 +39,8 @@ const anonymousLabel = 'com.docker.volume.anonymous';
 /** The volumes of the `local` driver: a row, and a directory `volumes/<name>/_data`. A directory without a row is garbage. */
 export class Volumes {
   readonly #records = new Map<string, VolumeRecord>();
+  readonly #mounts: VolumeMounts;
+  readonly #fillLocks = new Map<string, Mutex>();
 
   constructor(
     readonly dataRoot: string,
@@ -38,10 +52,11 @@ export class Volumes {
   ) {
     mkdirSync(join(dataRoot, 'volumes'), { recursive: true, mode: 0o701 });
     for (const record of store.all()) this.#records.set(record.name, record);
+    this.#mounts = new VolumeMounts(addon);
   }
 
   mountpoint(name: string): string {
-    return join(this.dataRoot, 'volumes', name, '_data');
+    return join(this.#directory(name), '_data');
   }
 
   list(): VolumeRecord[] {
@@ -55,21 +70,20 @@ export class Volumes {
     return record;
   }
 
-  /** Makes a volume; one of that name that exists already is returned as it is. */
+  /** Makes a volume; one of that name that exists already is returned as it is, whatever else is asked for, as Docker does. */
   create(request: VolumeRequest): VolumeRecord {
-    const { driver = 'local', labels = {}, options = {} } = request;
-    if (driver !== 'local' && driver !== '') {
-      throw notFound(`error looking up volume plugin ${driver}: plugin "${driver}" not found: use "local"`);
-    }
-    const [option] = Object.keys(options);
-    if (option !== undefined)
-      throw unsupported(`volume option "${option}" is not supported by Gantry's local driver yet`);
     const anonymous = request.name === '';
     const name = request.name || randomBytes(32).toString('hex');
+    const driver = request.driver || 'local';
+    if (driver !== 'local') {
+      throw notFound(`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`);
+    }
     checkName(name);
     const existing = this.#records.get(name);
     if (existing) return existing;
-    const record = {
+    const { labels = null, options = null } = request;
+    validateOptions(name, options ?? {});
+    const record: VolumeRecord = {
       name,
       created: timestamp(),
       labels: anonymous ? { ...labels, [anonymousLabel]: '' } : labels,
@@ -85,13 +99,9 @@ export class Volumes {
   }
 
   /** The volume for a mount, made if it does not exist. */
-  ensure(name: string): { name: string; mountpoint: string } {
-    const record = this.create({ name });
-    return { name: record.name, mountpoint: this.mountpoint(record.name) };
-  }
-
-  isAnonymous(name: string): boolean {
-    return this.#records.get(name)?.anonymous ?? false;
+  ensure(request: VolumeRequest): { name: string; mountpoint: string; device: boolean } {
+    const { name, options } = this.create(request);
+    return { name, mountpoint: this.mountpoint(name), device: deviceOf(options) !== undefined };
   }
 
   /** @throws GantryError not-found, or conflict while a container uses it */
@@ -104,7 +114,12 @@ export class Volumes {
     if (users.length > 0) throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
     this.store.delete(name);
     this.#records.delete(name);
-    await this.addon.removeTree(join(this.dataRoot, 'volumes', name));
+    this.#fillLocks.delete(name);
+    // Aside first, so that a volume of the same name made meanwhile has a directory of its own.
+    const aside = join(this.dataRoot, 'volumes', `.${randomBytes(16).toString('hex')}`);
+    renameSync(this.#directory(name), aside);
+    await this.addon.unmountVolume(join(aside, '_data'));
+    await this.addon.removeTree(aside);
     this.#publish('destroy', name);
   }
 
@@ -113,19 +128,17 @@ export class Volumes {
     if (this.#records.has(name) && this.users.usersOf(name).length === 0) await this.remove(name);
   }
 
-  /** Removes a volume that was made for a container which then could not be made. */
-  discard(name: string): Promise<void> {
-    return this.remove(name, true);
-  }
-
-  /** Removes unused volumes: anonymous ones, or with the filter `all` every one. */
+  /** Removes unused volumes: anonymous ones, or with the filter `all` every one. Those with a device stay, as in Docker. */
   async prune(filters: Filters, everyKind: boolean): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }> {
     const all = filters.boolean('all', everyKind);
     const deleted: string[] = [];
     let reclaimed = 0;
-    for (const { name, anonymous, labels } of this.list()) {
-      if (!(anonymous || all) || !filters.labels(labels) || this.users.usersOf(name).length > 0) continue;
+    for (const { name, labels, options } of this.list()) {
+      const wanted = (all || labels?.[anonymousLabel] !== undefined) && filters.labels(labels);
+      if (!wanted || deviceOf(options) || this.users.usersOf(name).length > 0) continue;
       reclaimed += await this.size(name);
+      // Measuring took its time.
+      if (!this.#records.has(name) || this.users.usersOf(name).length > 0) continue;
       await this.remove(name);
       deleted.push(name);
     }
@@ -133,24 +146,121 @@ export class Volumes {
     return { VolumesDeleted: deleted, SpaceReclaimed: reclaimed };
   }
 
-  /** Bytes on disk. */
-  size(name: string): Promise<number> {
+  /** Bytes on disk; -1 for a volume that lies elsewhere. */
+  async size(name: string): Promise<number> {
+    if (deviceOf(this.#records.get(name)?.options ?? null)) return -1;
     return this.addon.diskUsage(this.mountpoint(name));
   }
 
-  /** Removes directories that no row names. */
-  async collectGarbage(): Promise<void> {
-    for (const name of readdirSync(join(this.dataRoot, 'volumes'))) {
-      if (!this.#records.has(name)) await this.addon.removeTree(join(this.dataRoot, 'volumes', name));
+  /** Makes the volume's content appear in its directory until `user` releases it. @throws GantryError */
+  async acquire(name: string, user: string): Promise<void> {
+    const device = deviceOf(this.get(name).options);
+    if (device) await this.#mounts.acquire(this.mountpoint(name), device, user);
+  }
+
+  async release(name: string, user: string): Promise<void> {
+    if (deviceOf(this.#records.get(name)?.options ?? null)) await this.#mounts.release(this.mountpoint(name), user);
+  }
+
+  /** A container is about to start with the volume. @throws GantryError */
+  async mount(use: VolumeUse, containerId: string): Promise<void> {
+    await this.acquire(use.name, containerId);
+    this.#publish('mount', use.name, {
+      container: containerId,
+      destination: use.destination,
+      propagation: use.propagation,
+      'read/write': String(use.readWrite),
+    });
+  }
+
+  /** A container has ended. */
+  async unmount(name: string, containerId: string): Promise<void> {
+    await this.release(name, containerId);
+    this.#publish('unmount', name, { container: containerId });
+  }
+
+  /** A container that ran already when the daemon came up. */
+  adopt(name: string, containerId: string): void {
+    if (deviceOf(this.#records.get(name)?.options ?? null)) this.#mounts.adopt(this.mountpoint(name), containerId);
+  }
+
+  /**
+   * Has `populate` fill the volume if it is empty; one at a time for each volume.
+   * @param user who does it, for the time it takes
+   */
+  async fill(name: string, user: string, populate: (directory: string) => Promise<void>): Promise<void> {
+    await this.acquire(name, user);
+    try {
+      await this.#fillLock(name).run(async () => {
+        if (isEmpty(this.mountpoint(name))) await this.#fill(name, populate);
+      });
+    } finally {
+      await this.release(name, user);
     }
   }
 
-  #publish(action: string, name: string): void {
-    this.events.publish({ type: 'volume', action, actorId: name, attributes: { driver: 'local' } });
+  /**
+   * All or nothing where it can be, so that a daemon killed half-way does not leave a volume that looks as if it were
+   * filled. The directory is replaced for that, which must not happen under the eyes of another container.
+   */
+  async #fill(name: string, populate: (directory: string) => Promise<void>): Promise<void> {
+    const directory = this.mountpoint(name);
+    const isShared = (): boolean =>
+      deviceOf(this.get(name).options) !== undefined || this.users.usersOf(name).length > 1;
+    if (isShared()) return populate(directory);
+    const staging = join(this.#directory(name), 'filling');
+    await this.addon.removeTree(staging);
+    mkdirSync(staging, { mode: 0o755 });
+    try {
+      await populate(staging);
+      if (!isShared()) return renameSync(staging, directory);
+    } catch (error) {
+      await this.addon.removeTree(staging);
+      throw error;
+    }
+    await this.addon.removeTree(staging);
+    return populate(directory);
+  }
+
+  #fillLock(name: string): Mutex {
+    let lock = this.#fillLocks.get(name);
+    if (!lock) this.#fillLocks.set(name, (lock = new Mutex()));
+    return lock;
+  }
+
+  /** Removes directories that no row names, and unmounts what no container uses. To be called once all users are known. */
+  async collectGarbage(): Promise<void> {
+    const withDevice = this.list().filter(({ options }) => deviceOf(options));
+    await this.#mounts.settle(withDevice.map(({ name }) => this.mountpoint(name)));
+    for (const name of readdirSync(join(this.dataRoot, 'volumes'))) {
+      if (this.#records.has(name)) continue;
+      await this.addon.unmountVolume(this.mountpoint(name));
+      await this.addon.removeTree(this.#directory(name));
+    }
+  }
+
+  #directory(name: string): string {
+    return join(this.dataRoot, 'volumes', name);
+  }
+
+  #publish(action: string, name: string, attributes: Record<string, string> = {}): void {
+    this.events.publish({ type: 'volume', action, actorId: name, attributes: { driver: 'local', ...attributes } });
+  }
+}
+
+function isEmpty(path: string): boolean {
+  const directory = opendirSync(path);
+  try {
+    return directory.readSync() === null;
+  } finally {
+    directory.closeSync();
   }
 }
 
 function checkName(name: string): void {
+  if (name.length === 1) {
+    throw invalid(`create ${name}: volume name is too short, names should be at least two alphanumeric characters`);
+  }
   if (validName.test(name)) return;
   throw invalid(
     `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. ` +

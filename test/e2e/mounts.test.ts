@@ -93,6 +93,40 @@ describe('bind', () => {
     }
   });
 
+  test('read-only reaches as deep as asked for, and bind-recursive decides what is seen', async () => {
+    mkdirSync(join(here, 'sub'));
+    execFileSync('mount', ['-t', 'tmpfs', 'below', join(here, 'sub')]);
+    writeFileSync(join(here, 'sub/below'), 'x');
+    const attempt = (options: string): Promise<string> =>
+      sh('ls /d/sub; touch /d/x 2>/dev/null || echo ro; touch /d/sub/y 2>/dev/null || echo below-ro; rm -f /d/x /d/sub/y',
+        '--mount', `type=bind,src=${here},dst=/d${options}`); // prettier-ignore
+    try {
+      expect(await attempt('')).toBe('below');
+      expect(await attempt(',readonly')).toBe('below\nro\nbelow-ro');
+      expect(await attempt(',readonly,bind-recursive=writable')).toBe('below\nro');
+      expect(await attempt(',readonly,bind-recursive=readonly,bind-propagation=rprivate')).toBe('below\nro\nbelow-ro');
+      expect(await attempt(',bind-recursive=disabled')).toBe('');
+      expect(await sh('touch /d/sub/y 2>/dev/null || echo below-ro', '-v', `${here}:/d:ro,Z`)).toBe('below-ro');
+    } finally {
+      execFileSync('umount', [join(here, 'sub')]);
+    }
+  });
+
+  test('one mount inside of another is made after it, whatever the order', async () => {
+    mkdirSync(join(here, 'inner'));
+    writeFileSync(join(here, 'inner/deep'), 'x');
+    const flags = ['-v', `${here}/inner:/d/in`, '-v', `${here}:/d`];
+    expect(await sh('ls /d/in', ...flags)).toBe('deep');
+    await engine.docker.ok('create', '--name', 'nested', ...flags, 'busybox');
+    expect(await engine.docker.ok('cp', 'nested:/d/in', '-')).toContain('deep');
+  });
+
+  test('a source below a file is refused in words', async () => {
+    expect(await engine.docker.fails('run', '--rm', '-v', `${here}/file/x:/d`, 'busybox')).toMatch(
+      /error while creating mount source path '.*\/file\/x': mkdir .*\/file\/x: not a directory/,
+    );
+  });
+
   test('a directory does not go onto a file, and nothing goes onto /proc', async () => {
     const run = (target: string): Promise<string> =>
       engine.docker.fails('run', '--rm', '-v', `${here}:${target}`, 'busybox', 'true');
@@ -216,6 +250,9 @@ describe('root and tmpfs', () => {
       /^1777\ntmpfs/,
     );
     expect(await sh('stat -c "%a %u %g" /t', '--tmpfs', '/t:uid=5,gid=6,mode=700')).toBe('700 5 6');
+    expect(await engine.docker.fails('run', '--rm', '--tmpfs', '/t:bogus', 'busybox')).toMatch(
+      /invalid tmpfs option "bogus"/,
+    );
   });
 
   test('--tmpfs covers what the image has there, and takes its mode', async () => {

@@ -37,17 +37,23 @@ UniqueFd open_mount_point(int root, const std::string& path, bool directory, Own
   return found;
 }
 
-UniqueFd clone_mount(const Bind& bind) {
-  UniqueFd tree(static_cast<int>(
-      check(syscall(SYS_open_tree, AT_FDCWD, bind.source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE),
-            "open volume " + bind.source)));
-  if (!bind.shown.empty()) map_ids(tree.get(), create_user_namespace(bind.shown).get(), false, bind.source);
-  if (bind.readonly) {
-    mount_attr attributes{};
-    attributes.attr_set = MOUNT_ATTR_RDONLY;
-    check(syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes),
-          "make read-only " + bind.source);
+/// @param place a directory on which a detached mount may be attached for a moment
+UniqueFd open_volume(const Bind& bind, int place) {
+  if (!bind.layers.empty()) {
+    UniqueFd image = mount_overlay(bind.layers, "", "", OverlaySync::ordinary, bind.shown);
+    return bind.subpath.empty() ? std::move(image) : take_subpath(std::move(image), place, bind.subpath, bind.source);
   }
+  UniqueFd tree;
+  if (bind.subpath.empty()) {
+    tree = clone_mount(bind.source, true);
+  } else {
+    const UniqueFd base(check(open(bind.source.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open " + bind.source));
+    tree = clone_below(base.get(), bind.subpath, true, bind.source);
+  }
+  if (!bind.shown.empty()) map_ids(tree.get(), create_user_namespace(bind.shown).get(), false, bind.source);
+  MountOptions options;
+  if (bind.readonly) options.recursive_set = MOUNT_ATTR_RDONLY;
+  set_mount_options(tree.get(), options, bind.source);
   return tree;
 }
 
@@ -90,18 +96,18 @@ void OverlayRoot::attach(const RootSpec& spec) {
   // Sources are host paths: looked up before the overlay can cover any of them.
   std::vector<UniqueFd> volumes;
   volumes.reserve(spec.binds.size());
-  for (const Bind& bind : spec.binds) volumes.push_back(clone_mount(bind));
+  const UniqueFd place(check(open(mount_point_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open " + mount_point_));
+  for (const Bind& bind : spec.binds) volumes.push_back(open_volume(bind, place.get()));
 
   // Unmounting would otherwise wait until everything on the upper directory's file system is on the disk.
   mount_ = mount_overlay(spec.lower, spec.upper, work_, work_.empty() ? OverlaySync::ordinary : OverlaySync::never,
                          spec.shown);
   const Owner owner = spec.shown.empty() ? spec.owner : Owner{};
-  const UniqueFd target(check(open(mount_point_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open " + mount_point_));
-  move_to(mount_.get(), target.get(), "overlay");
+  move_to(mount_.get(), place.get(), "overlay");
   attached_ = true;
   for (size_t i = 0; i < volumes.size(); ++i) {
-    const UniqueFd place = open_mount_point(mount_.get(), spec.binds[i].target, is_directory(volumes[i].get()), owner);
-    move_to(volumes[i].get(), place.get(), spec.binds[i].target);
+    const UniqueFd target = open_mount_point(mount_.get(), spec.binds[i].target, is_directory(volumes[i].get()), owner);
+    move_to(volumes[i].get(), target.get(), spec.binds[i].target);
   }
 }
 

@@ -12,11 +12,15 @@
 
 namespace gantry::archive {
 
-/// A host path to attach inside an overlay root.
+/// A host path, or an image, to attach inside an overlay root.
 struct Bind {
   std::string source;
   std::string target;
   bool readonly = false;
+  /// What of the source is attached; resolved inside of it.
+  std::string subpath{};
+  /// The layers of an image, topmost first, instead of a path; `source` is then its name for messages.
+  std::vector<std::string> layers{};
   /// How to show the ids of its files; empty for as they are.
   IdMaps shown{};
 };

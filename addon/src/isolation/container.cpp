@@ -174,7 +174,7 @@ Preparation prepare(const json& spec, const LaunchOptions& options) {
   Preparation preparation{spec, plan_namespaces(spec), {}, {}, options.root_mount, {}, {}, {}};
   check_spec(spec, preparation.namespaces.own());
   preparation.mounts = plan_mounts(spec, options.cgroup_path);
-  open_bind_sources(preparation.mounts);
+  open_sources(preparation.mounts);
   if (preparation.root < 0) {
     preparation.own_root = mount_directory(field_or<std::string>(field(spec, "root"), "path", ""));
     preparation.root = preparation.own_root.get();

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "isolation/error.h"
+#include "isolation/system_calls.h"
 
 namespace gantry {
 namespace {
@@ -65,6 +66,40 @@ UniqueFd clone_mount(int fd, bool recursive, const std::string& name) {
   UniqueFd mount(::open_tree(fd, "", flags));
   if (!mount) throw Error("copy mount of " + name);
   return mount;
+}
+
+UniqueFd open_below(int directory, const std::string& subpath, const std::string& name) {
+  UniqueFd found(sys::openat2(directory, subpath.c_str(), O_PATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS));
+  if (found) return found;
+  const int error = errno;
+  const std::string operation = "open " + subpath;
+  if (error == EXDEV)
+    throw Error(operation, error,
+                ErrorText{"path concatenation escapes the base directory, base: " + name + ", subpath: " + subpath});
+  throw Error(operation, error, ErrorText{"cannot access path " + name + "/" + subpath + ": " + errno_text(error)});
+}
+
+UniqueFd clone_below(int directory, const std::string& subpath, bool recursive, const std::string& name) {
+  return clone_mount(open_below(directory, subpath, name).get(), recursive, name);
+}
+
+UniqueFd take_subpath(UniqueFd mount, int place, const std::string& subpath, const std::string& name) {
+  const UniqueFd before(check(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), "open the working directory"));
+  attach_mount(mount.get(), place, name);
+  // Detached again whatever happens; the kernel takes only a name for that.
+  const auto detach = [&] {
+    if (::fchdir(mount.get()) < 0 || ::umount2(".", MNT_DETACH) < 0) throw Error("detach " + name);
+    check(::fchdir(before.get()), "return to the working directory");
+  };
+  UniqueFd below;
+  try {
+    below = clone_below(mount.get(), subpath, false, name);
+  } catch (...) {
+    detach();
+    throw;
+  }
+  detach();
+  return below;
 }
 
 void set_mount_options(int mount, const MountOptions& options, const std::string& name) {

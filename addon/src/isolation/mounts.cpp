@@ -8,13 +8,16 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "isolation/container.h"
 #include "isolation/detached_mount.h"
 #include "isolation/error.h"
 #include "isolation/namespaces.h"
 #include "isolation/path_in_root.h"
+#include "isolation/rootfs.h"
 #include "isolation/spec_field.h"
 #include "isolation/system_calls.h"
 #include "isolation/tmpfs_copy_up.h"
@@ -40,11 +43,30 @@ MountOptions::Propagation default_propagation(const json& spec) {
   return {propagation->type == MS_UNBINDABLE ? uint64_t{MS_PRIVATE} : propagation->type, true};
 }
 
+/// A read-only overlay, as an image is mounted: nothing but its layers, topmost first.
+bool is_layered(const Mount& mount) {
+  const auto& parameters = mount.options.parameters;
+  return mount.type == "overlay" && !mount.options.bind && parameters.size() == 1 &&
+         parameters[0].first == "lowerdir" && parameters[0].second;
+}
+
+std::vector<std::string> layers_of(const Mount& mount) {
+  std::vector<std::string> layers;
+  const std::string& list = *mount.options.parameters[0].second;
+  for (size_t start = 0; start <= list.size();) {
+    const size_t end = std::min(list.find(':', start), list.size());
+    layers.push_back(list.substr(start, end - start));
+    start = end + 1;
+  }
+  return layers;
+}
+
 Mount read_mount(const json& entry, const MountOptions::Propagation& propagation) {
   Mount mount;
   mount.destination = field_or<std::string>(entry, "destination", "");
   mount.source = field_or<std::string>(entry, "source", "");
   mount.type = field_or<std::string>(entry, "type", "");
+  mount.subpath = field_or<std::string>(entry, "subpath", "");
   mount.options = parse_mount_options(field_or<std::vector<std::string>>(entry, "options", {}));
   const std::string what = "mount on " + mount.destination;
   if (mount.destination.empty() || mount.destination[0] != '/' || name_of(mount.destination).empty())
@@ -52,8 +74,11 @@ Mount read_mount(const json& entry, const MountOptions::Propagation& propagation
   mount.ids = read_id_maps(entry);
 
   if (mount.type == "bind" || mount.type == "none" || mount.type.empty()) mount.options.bind = true;
+  if (!mount.subpath.empty() && !mount.options.bind && !is_layered(mount))
+    throw Error(what, 0, "mounts[].subpath needs a bind mount or a read-only overlay");
   if (!mount.options.bind) {
-    if (!mount.ids.empty()) throw Error(what, 0, "mounts[].uidMappings and gidMappings are for bind mounts only");
+    if (!mount.ids.empty() && !is_layered(mount))
+      throw Error(what, 0, "mounts[].uidMappings and gidMappings need a bind mount or a read-only overlay");
     return mount;
   }
   if (!mount.options.parameters.empty())
@@ -67,7 +92,7 @@ Mount read_mount(const json& entry, const MountOptions::Propagation& propagation
 
 /// A /proc that is not the kernel's would tell whoever enters the container lies about itself.
 void check_covers_proc(const Mount& mount) {
-  if (!mount.options.bind || mount.destination != "/proc") return;
+  if (mount.destination != "/proc" || (!mount.options.bind && !is_layered(mount))) return;
   struct statfs file_system;
   if (::fstatfs(mount.fd.get(), &file_system) < 0) throw Error("statfs " + mount.source);
   if (file_system.f_type != PROC_SUPER_MAGIC)
@@ -141,25 +166,40 @@ UniqueFd clone_foreign_mount(pid_t pid, const std::string& path, bool recursive)
   return mount;
 }
 
-UniqueFd clone_source(const std::string& source, bool recursive) {
+UniqueFd clone_source(const Mount& mount) {
+  const std::string& source = mount.source;
+  const bool recursive = mount.options.recursive_bind;
+  if (!mount.subpath.empty()) {
+    const UniqueFd base(check(::open(source.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open bind source " + source));
+    return clone_below(base.get(), mount.subpath, recursive, source);
+  }
   int pid = 0, prefix = 0;
   if (std::sscanf(source.c_str(), "/proc/%d/root%n", &pid, &prefix) == 1 && prefix > 0 && source[prefix] == '/')
     return clone_foreign_mount(pid, source.substr(prefix), recursive);
   return clone_mount(source, recursive);
 }
 
+bool is_directory(int fd, const std::string& name) {
+  struct stat status;
+  if (::fstat(fd, &status) < 0) throw Error("stat " + name);
+  return S_ISDIR(status.st_mode);
+}
+
 }  // namespace
 
-void open_bind_sources(std::vector<Mount>& mounts) {
+void open_sources(std::vector<Mount>& mounts) {
   for (Mount& mount : mounts) {
-    if (!mount.options.bind) continue;
-    mount.fd = clone_source(mount.source, mount.options.recursive_bind);
-    struct stat status;
-    if (::fstat(mount.fd.get(), &status) < 0) throw Error("stat " + mount.source);
-    mount.directory = S_ISDIR(status.st_mode);
+    if (is_layered(mount)) {
+      mount.fd = mount_overlay(layers_of(mount), "", "", OverlaySync::ordinary, mount.ids);
+    } else if (mount.options.bind) {
+      mount.fd = clone_source(mount);
+      if (!mount.ids.empty())
+        map_ids(mount.fd.get(), create_user_namespace(mount.ids).get(), mount.options.recursive_id_map, mount.source);
+    } else {
+      continue;
+    }
+    mount.directory = is_directory(mount.fd.get(), mount.source);
     check_covers_proc(mount);
-    if (!mount.ids.empty())
-      map_ids(mount.fd.get(), create_user_namespace(mount.ids).get(), mount.options.recursive_id_map, mount.source);
     set_mount_options(mount.fd.get(), mount.options, mount.destination);
   }
 }
@@ -201,13 +241,11 @@ void take_mode(const Mount& mount, int covered) {
   set_mode(mount, status.st_mode & 07777);
 }
 
-/// Of these, the kernel says only that an argument is invalid.
+/// Of these, the kernel says only that an argument is invalid. The exit code is that of a mistake in the request.
 void check_kind(const Mount& mount, int target) {
-  struct stat status;
-  if (::fstat(target, &status) < 0) throw Error("stat " + mount.destination);
-  if (S_ISDIR(status.st_mode) == mount.directory) return;
-  throw Error(
-      "mount " + mount.source + " on " + mount.destination, ENOTDIR,
+  if (is_directory(target, mount.destination) == mount.directory) return;
+  throw ProcessError(
+      "mount " + mount.source + " on " + mount.destination, ENOTDIR, 127,
       "Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists "
       "and is the expected type");
 }
@@ -216,6 +254,10 @@ void check_kind(const Mount& mount, int target) {
 
 void attach_mounts(int root, std::vector<Mount>& mounts) {
   for (Mount& mount : mounts) {
+    if (!mount.subpath.empty() && !mount.options.bind) {
+      mount.fd = take_subpath(std::move(mount.fd), root, mount.subpath, mount.source);
+      mount.directory = is_directory(mount.fd.get(), mount.subpath);
+    }
     UniqueFd target = try_open_in_root(root, mount.destination);
     const bool covers = static_cast<bool>(target);
     if (!covers) target = make_mount_point(root, mount.destination, mount.directory);

@@ -14,6 +14,8 @@ namespace gantry {
 /// One mount of a container: first read from the spec, then made (detached), then attached.
 struct Mount {
   std::string destination, source, type;
+  /// What of the source is mounted instead of all of it; resolved inside of it.
+  std::string subpath;
   MountOptions options;
   /// How a bind mount shows the ids of its files; empty for as they are.
   IdMaps ids;
@@ -35,8 +37,9 @@ struct Mount {
 /// @throws Error for a destination that is not absolute, or an unknown option
 std::vector<Mount> plan_mounts(const nlohmann::json& spec, const std::string& cgroup_path);
 
-/// Opens the sources of all bind mounts. To be done where they are visible and permitted: by the parent.
-void open_bind_sources(std::vector<Mount>& mounts);
+/// Opens what lies on the host: the sources of bind mounts, and the layers of read-only overlays. To be done where they
+/// are visible and permitted: by the parent.
+void open_sources(std::vector<Mount>& mounts);
 
 /// Makes one file system, detached.
 void make_mount(Mount& mount);

@@ -7,6 +7,7 @@ Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
   gantry::init_host(env, exports);
   gantry::init_cgroup(env, exports);
   gantry::init_network(env, exports);
+  gantry::init_volume(env, exports);
   gantry::init_files(env, exports);
   gantry::init_archive(env, exports);
   return exports;

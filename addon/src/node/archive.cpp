@@ -70,8 +70,8 @@ std::vector<archive::Bind> binds_of(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); ++i) {
     const auto bind = array.Get(i).As<Napi::Object>();
-    result.push_back(
-        {text_of(bind, "source"), text_of(bind, "target"), flag_of(bind, "readonly"), shown_of(bind.Get("shown"))});
+    result.push_back({text_of(bind, "source"), text_of(bind, "target"), flag_of(bind, "readonly"),
+                      text_of(bind, "subpath"), texts(bind.Get("layers")), shown_of(bind.Get("shown"))});
   }
   return result;
 }

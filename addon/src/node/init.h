@@ -9,6 +9,8 @@ void init_shim(Napi::Env env, Napi::Object exports);
 void init_host(Napi::Env env, Napi::Object exports);
 void init_cgroup(Napi::Env env, Napi::Object exports);
 void init_network(Napi::Env env, Napi::Object exports);
+/// mountVolume, unmountVolume and isMountPoint (node/volume.cpp).
+void init_volume(Napi::Env env, Napi::Object exports);
 void init_files(Napi::Env env, Napi::Object exports);
 /// statPath, readFile, pack, unpack and changes (node/archive.cpp).
 void init_archive(Napi::Env env, Napi::Object exports);

@@ -174,20 +174,31 @@ TEST_F(Overlay, OperationsSeeVolumesAndLeaveNoMount) {
   write_file(scratch.path() + "/volume/inside", "volume");
   spec.binds.push_back({scratch.path() + "/volume", "/etc/../mnt/vol", false});
   spec.binds.push_back({scratch.path() + "/volume/inside", "/etc/one", true});
+  spec.binds.push_back({scratch.path() + "/volume", "/part", false, "inside"});
+  spec.binds.push_back({"image", "/image", true, "", spec.lower});
+  spec.binds.push_back({"image", "/etc/two", true, "two", spec.lower});
   on_a_thread([&] {
     const Root root(spec);
     EXPECT_EQ(archive::read_file(root, "/mnt/vol/inside", 100), "volume");
     EXPECT_EQ(archive::read_file(root, "/etc/one", 100), "volume");
     EXPECT_FALSE(root.try_open("/etc/one", O_WRONLY));
     EXPECT_EQ(errno, EROFS);
+    EXPECT_EQ(archive::read_file(root, "/part", 100), "volume");
+    EXPECT_EQ(archive::read_file(root, "/image/two", 100), "two\n");
+    EXPECT_EQ(archive::read_file(root, "/etc/two", 100), "two\n");
+    EXPECT_FALSE(root.try_open("/etc/two", O_WRONLY));
   });
   EXPECT_FALSE(exists(spec.upper + "/mnt/vol/inside"));
+  spec.binds.push_back({scratch.path() + "/volume", "/outside", false, "../volume"});
+  on_a_thread([&] { EXPECT_THROW(Root root(spec), Error); });
 }
 
 TEST_F(Overlay, BelongsToTheRootOfAUserNamespace) {
   write_file(scratch.path() + "/volume/mine", "x");
   run("chown 5:6 " + scratch.path() + "/volume/mine");
-  spec.binds.push_back({scratch.path() + "/volume", "/new/vol", false, {{{5, 100005, 1}}, {{6, 100006, 1}}}});
+  Bind volume{scratch.path() + "/volume", "/new/vol"};
+  volume.shown = {{{5, 100005, 1}}, {{6, 100006, 1}}};
+  spec.binds.push_back(volume);
   spec.owner = {100000, 100007};
   on_a_thread([&] {
     const Root root(spec);

@@ -170,6 +170,20 @@ TEST(Mounts, TmpfsTakesOptionsAndCopiesUp) {
   EXPECT_NE(outcome.err, "");
 }
 
+TEST(Mounts, TmpfsHasTheModeOfWhatItCovers) {
+  Bundle bundle;
+  ::mkdir(bundle.root("/work").c_str(), 0700);
+  ::chmod(bundle.root("/work").c_str(), 02751);
+  ::mkdir(bundle.root("/other").c_str(), 0700);
+  bundle.write_root("/work/file", "hidden", 0640);
+  bundle.add_mount("/work", "tmpfs", "tmpfs", {"uid=5", "ro"});
+  bundle.add_mount("/fresh", "tmpfs", "tmpfs", {});
+  bundle.add_mount("/other", "tmpfs", "tmpfs", {"mode=711"});
+  const Outcome outcome = bundle.run_script("stat -c '%a %u' /work /fresh /other; ls /work; touch /work/x; " +
+                                            mount_line("/work") + " | cut -c1-21");
+  EXPECT_EQ(outcome.out, "2751 5\n1777 0\n711 0\ntmpfs /work tmpfs ro,\n") << outcome.err;
+}
+
 TEST(Mounts, TellsWhatTheKernelSaysAboutAnOption) {
   Bundle bundle;
   bundle.add_mount("/x", "tmpfs", "tmpfs", {"nonsense=1"});
@@ -253,6 +267,70 @@ TEST(Mounts, OverlayComesOutTheSameOnOldAndNewKernels) {
         mount({bundle.beside("top"), "/absent"}, bundle.beside("upper"), bundle.beside("work"), OverlaySync::ordinary),
         Error);
   }
+}
+
+TEST(Mounts, SubpathOfABindStaysInside) {
+  Bundle bundle;
+  ::mkdir(bundle.beside("volume").c_str(), 0755);
+  ::mkdir(bundle.beside("volume/sub").c_str(), 0755);
+  std::ofstream(bundle.beside("volume/sub/file")) << "inside";
+  std::ofstream(bundle.beside("secret")) << "outside";
+  ASSERT_EQ(::symlink("sub", bundle.beside("volume/link").c_str()), 0);
+  ASSERT_EQ(::symlink("../secret", bundle.beside("volume/up").c_str()), 0);
+  ASSERT_EQ(::symlink("/etc", bundle.beside("volume/absolute").c_str()), 0);
+  const auto use = [&bundle](const char* subpath, const char* destination = "/data") {
+    bundle.add_mount(destination, "bind", bundle.beside("volume"), {"rbind"});
+    bundle.spec()["mounts"].back()["subpath"] = subpath;
+  };
+  use("sub/file", "/one");
+  EXPECT_EQ(bundle.run_script("cat /one").out, "inside");
+  bundle.spec()["mounts"].erase(bundle.spec()["mounts"].size() - 1);
+  use("link");
+  EXPECT_EQ(bundle.run_script("cat /data/file").out, "inside");
+  for (const auto& [subpath, message] :
+       {std::pair("up", "escapes the base directory"), std::pair("absolute", "escapes the base directory"),
+        std::pair("../secret", "escapes the base directory"), std::pair("absent/x", "cannot access path ")}) {
+    bundle.spec()["mounts"].erase(bundle.spec()["mounts"].size() - 1);
+    use(subpath);
+    EXPECT_NE(failure(bundle).find(message), std::string::npos) << subpath;
+  }
+}
+
+TEST(Mounts, ImageIsAReadOnlyOverlayOfWhichAPartMayBeTaken) {
+  Bundle bundle;
+  for (const char* name : {"low", "top", "low/sub", "top/sub"}) ::mkdir(bundle.beside(name).c_str(), 0755);
+  std::ofstream(bundle.beside("low/sub/low")) << "low";
+  std::ofstream(bundle.beside("top/sub/top")) << "top";
+  ASSERT_EQ(::symlink("/etc", bundle.beside("top/out").c_str()), 0);
+  const std::string layers = "lowerdir=" + bundle.beside("top") + ":" + bundle.beside("low");
+  const auto use = [&](const char* destination, const char* subpath) {
+    bundle.add_mount(destination, "overlay", "image", {layers, "rro", "rprivate"});
+    if (*subpath) bundle.spec()["mounts"].back()["subpath"] = subpath;
+  };
+  const std::string mounts = read_file("/proc/self/mountinfo");
+  use("/image", "");
+  use("/part", "sub");
+  use("/file", "sub/top");
+  const Outcome outcome = bundle.run_script(
+      "cat /image/sub/low /part/top /part/low /file; touch /image/x /part/x; grep -c overlay /proc/self/mounts");
+  EXPECT_EQ(outcome.out, "lowtoplowtop3\n") << outcome.err;
+  EXPECT_NE(outcome.err.find("/part/x: Read-only file system"), std::string::npos) << outcome.err;
+  use("/outside", "out");
+  EXPECT_NE(failure(bundle).find("escapes the base directory"), std::string::npos);
+  EXPECT_EQ(read_file("/proc/self/mountinfo"), mounts);
+  Bundle writable;
+  writable.add_mount("/t", "tmpfs", "tmpfs", {});
+  writable.spec()["mounts"].back()["subpath"] = "x";
+  EXPECT_NE(failure(writable).find("subpath"), std::string::npos);
+}
+
+TEST(Mounts, DirectoryOnAFileIsRefusedInDockersWords) {
+  Bundle bundle;
+  bundle.write_root("/file", "x");
+  bundle.add_mount("/file", "bind", "/tmp", {"rbind"});
+  const std::string message = failure(bundle);
+  EXPECT_NE(message.find("Are you trying to mount a directory onto a file (or vice-versa)?"), std::string::npos)
+      << message;
 }
 
 TEST(Mounts, PropagationIsAsAskedFor) {

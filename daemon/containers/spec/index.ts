@@ -19,8 +19,10 @@ export interface SpecContext {
   /** Directory or mount to bind on /dev/shm instead of a fresh one (ipc host and container modes). */
   shmSource?: string;
   idMappings?: OciIdMappings;
-  /** How volumes show the ids of their files, where those are not as the container has them. */
+  /** How volumes and images show the ids of their files, where those are not as the container has them. */
   shownVolumes?: OciIdMappings;
+  /** The directories of an image, topmost first. */
+  imageLayers: (imageId: string) => string[];
   defaultUlimits: { Name: string; Hard: number; Soft: number }[];
   /** Variables that tell of linked containers. */
   linkEnvironment: readonly string[];
@@ -39,6 +41,7 @@ export function containerSpec(container: Container, context: SpecContext): OciSp
     root: { path: context.rootPath, readonly: hostConfig.ReadonlyRootfs ?? false },
     process: containerProcess(container, context),
     mounts: containerMounts(hostConfig, container.mounts, context.etc, {
+      imageLayers: context.imageLayers,
       ...(context.initPath && { initPath: context.initPath }),
       ...(context.shmSource && { shmSource: context.shmSource }),
       cgroupNamespace: context.namespaces.cgroup !== 'host',

@@ -1,5 +1,6 @@
-import type { HostConfig, ContainerMount } from '../container.js';
+import { type HostConfig, type ContainerMount, isBelowDataRoot } from '../container.js';
 import type { OciIdMappings } from '../../userns/id-mapping.js';
+import { cleanPath } from '../mount-path.js';
 import type { OciMount } from './oci.js';
 
 /** Files of the container's directory that appear in /etc. */
@@ -21,13 +22,12 @@ export function containerMounts(
     initPath?: string;
     shmSource?: string;
     shownVolumes?: OciIdMappings;
+    imageLayers: (imageId: string) => string[];
     cgroupNamespace: boolean;
     hostNetworkWithUserNamespace: boolean;
   },
 ): OciMount[] {
-  const shown = (mount: ContainerMount): OciMount =>
-    mount.type === 'volume' ? { ...toOci(mount), ...options.shownVolumes } : toOci(mount);
-  const own = [...mounts.map(shown), ...tmpfsMounts(hostConfig)];
+  const own = [...mounts.map((mount) => toOci(mount, options)), ...tmpfsMounts(hostConfig)];
   if (options.initPath) own.push(bind(options.initPath, '/sbin/docker-init', ['ro']));
   const taken = new Set(own.map((mount) => mount.destination));
   // A root that cannot be written to includes what every container finds in it.
@@ -91,24 +91,37 @@ function sharedMemory(hostConfig: HostConfig, source: string | undefined): OciMo
 
 function tmpfsMounts(hostConfig: HostConfig): OciMount[] {
   return Object.entries(hostConfig.Tmpfs ?? {}).map(([destination, options]) => ({
-    destination,
+    destination: cleanPath(destination),
     type: 'tmpfs',
     source: 'tmpfs',
     options: ['noexec', 'nosuid', 'nodev', 'rprivate', ...options.split(',').filter(Boolean)],
   }));
 }
 
-function toOci(mount: ContainerMount): OciMount {
+function toOci(
+  mount: ContainerMount,
+  { shownVolumes, imageLayers }: { shownVolumes?: OciIdMappings; imageLayers: (imageId: string) => string[] },
+): OciMount {
+  const { destination, source, subpath } = mount;
   if (mount.type === 'tmpfs') {
     const data = mount.data ? mount.data.split(',') : [];
     const options = ['noexec', 'nosuid', 'nodev', 'rprivate', ...data];
     if (!mount.readWrite) options.push('ro');
-    return { destination: mount.destination, type: 'tmpfs', source: 'tmpfs', options };
+    return { destination, type: 'tmpfs', source: 'tmpfs', options };
   }
-  const options = [mount.nonRecursive ? 'bind' : 'rbind'];
-  if (!mount.readWrite) options.push(mount.recursiveReadOnly ? 'rro' : 'ro');
+  const options = mount.readWrite ? [] : [mount.recursiveReadOnly ? 'rro' : 'ro'];
   options.push(mount.propagation || 'rprivate');
-  return { destination: mount.destination, type: 'bind', source: mount.source, options };
+  const part = { ...(subpath !== undefined && { subpath }), ...(isBelowDataRoot(mount) && shownVolumes) };
+  if (mount.type === 'image') {
+    const layers = imageLayers(source);
+    // Overlayfs wants two layers at least.
+    if (layers.length > 1) {
+      options.push(`lowerdir=${layers.join(':')}`);
+      return { destination, type: 'overlay', source: mount.name, options, ...part };
+    }
+    return { destination, type: 'bind', source: layers[0] ?? '', options: ['bind', ...options], ...part };
+  }
+  return { destination, type: 'bind', source, options: [mount.nonRecursive ? 'bind' : 'rbind', ...options], ...part };
 }
 
 function bind(source: string, destination: string, options: string[] = []): OciMount {

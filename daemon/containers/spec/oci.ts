@@ -45,9 +45,11 @@ export interface OciMount {
   type: string;
   source: string;
   options: string[];
-  /** How a bind mount shows the ids of its files. */
+  /** How the mount shows the ids of its files. */
   uidMappings?: OciIdMapping[];
   gidMappings?: OciIdMapping[];
+  /** Beyond OCI: what of the source is mounted, resolved inside of it. */
+  subpath?: string;
 }
 
 export interface OciNamespace {
