@@ -28,8 +28,8 @@ export interface Containers {
   logs: Logs;
   statistics: Statistics;
   listContext: ListContext;
-  /** The directories below a container's writable layer, topmost first. */
   links: Links;
+  /** The directories below a container's writable layer, topmost first. */
   layerDirectories: (imageId: string) => string[];
   /** Those that an image brings. */
   imageLayers: (imageId: string) => string[];
