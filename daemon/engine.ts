@@ -147,7 +147,7 @@ export function createEngine(
   endpoints.onDisconnected = (container, endpoint) => names.disconnected(container, endpoint);
 
   const links = new Links(registry, directories, config.interContainer);
-  const copyUp = new CopyUp(addon, store, images, volumes);
+  const copyUp = new CopyUp(addon, store, directories, images, volumes);
   const launcher = new Launcher(
     addon,
     shims,

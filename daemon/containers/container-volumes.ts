@@ -71,13 +71,16 @@ export class ContainerVolumes {
   /** Tells early, in Docker's words, what the shim would find. It is the shim that opens the path, in one step. */
   async #checkSubpath({ type, source, name }: ContainerMount, subpath: string): Promise<void> {
     try {
-      if (type === 'volume') await this.addon.checkBeneath(source, subpath);
+      if (type === 'volume') await this.addon.lookBeneath(source, subpath);
       else
         await this.addon.statPath({ kind: 'overlay', lower: this.images.layerDirectories(source), binds: [] }, subpath);
     } catch (error) {
       const { code, message } = error as NativeError;
       if (code === 'EXDEV') throw invalid(message, error);
-      throw notFound(type === 'volume' ? message : `cannot access path ${name}/${subpath}: no such file or directory`);
+      const path = `${name}/${subpath}`;
+      throw notFound(
+        type === 'volume' ? message : `cannot access path ${path}: lstat ${path}: no such file or directory`,
+      );
     }
   }
 

@@ -35,6 +35,8 @@ export interface ContainerMount {
   createSource: boolean;
   /** Volume: still to be filled from the image if it is empty. */
   copyUp: boolean;
+  /** Volume: that had begun, where others see it; a daemon that was killed may have left a part. */
+  copyUpBegun?: boolean;
   /** tmpfs: mount data, "size=64m,mode=1777". */
   data: string;
 }

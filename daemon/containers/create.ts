@@ -53,6 +53,8 @@ export interface CreateRequest {
   platform?: string | undefined;
   config: ContainerConfig;
   hostConfig: HostConfig;
+  /** Whether a read-only bind mount makes those below it read-only, too, unless it says otherwise. By default so. */
+  recursiveReadOnly?: boolean;
   endpoints: Record<string, EndpointSettings>;
 }
 
@@ -86,7 +88,7 @@ export class Creation {
     validatePorts(hostConfig, config);
     const networks = config.NetworkDisabled ? {} : this.#endpoints(hostConfig, request.endpoints);
     const inherited = mountsFrom(hostConfig.VolumesFrom ?? [], (reference) => this.registry.find(reference));
-    const requested = requestedMounts(config, hostConfig, inherited);
+    const requested = requestedMounts(config, hostConfig, inherited, request.recursiveReadOnly);
     checkSources(requested);
     refuseSubpaths(requested, hostConfig);
     // From here on nothing is waited for, so that the image is still there when the container is.

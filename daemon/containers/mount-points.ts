@@ -9,12 +9,14 @@ import { validateTmpfsOptions } from './tmpfs-options.js';
 /**
  * Every mount that a request asks for, one for each place.
  * @param inherited those of --volumes-from, which give way to all others but the volumes of the image
+ * @param recursiveReadOnly whether a read-only bind mount makes those below it read-only, too, unless it says otherwise
  * @throws GantryError invalid
  */
 export function requestedMounts(
   config: ContainerConfig,
   hostConfig: HostConfig,
   inherited: readonly ContainerMount[] = [],
+  recursiveReadOnly = true,
 ): RequestedMount[] {
   const tmpfs = tmpfsDestinations(hostConfig);
   const asked = new Map<string, RequestedMount>();
@@ -22,7 +24,7 @@ export function requestedMounts(
   const ask = (mount: RequestedMount): void => {
     const { destination } = mount;
     if (asked.has(destination) || tmpfs.has(destination)) throw invalid(`Duplicate mount point: ${destination}`);
-    asked.set(destination, mount);
+    asked.set(destination, mount.type === 'bind' && !recursiveReadOnly ? { ...mount, recursiveReadOnly } : mount);
   };
   for (const bind of hostConfig.Binds ?? []) ask(parseBind(bind, driver));
   for (const mount of hostConfig.Mounts ?? []) ask(parseMount(mount));
@@ -31,7 +33,8 @@ export function requestedMounts(
   for (const mount of inherited) if (!tmpfs.has(mount.destination)) all.set(mount.destination, mount);
   for (const mount of asked.values()) all.set(mount.destination, mount);
   for (const path of Object.keys(config.Volumes ?? {})) {
-    const destination = destinationPath(path);
+    // An image may have "VOLUME data".
+    const destination = destinationPath(path.startsWith('/') ? path : `/${path}`);
     if (all.has(destination) || tmpfs.has(destination)) continue;
     all.set(destination, { ...blankMount, type: 'volume', destination, copyUp: true, volume: { driver } });
   }

@@ -75,8 +75,7 @@ function volumeMount(mount: Mount, common: Common, refuse: Refuse): RequestedMou
     type: 'volume',
     name,
     mode: 'z',
-    // What the image has belongs into the volume as a whole, not into a part of it.
-    copyUp: !options.NoCopy && subpath === undefined,
+    copyUp: !options.NoCopy,
     ...(subpath !== undefined && { subpath }),
     volume: {
       driver: options.DriverConfig?.Name,

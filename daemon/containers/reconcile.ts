@@ -87,7 +87,11 @@ export class Reconciliation {
     }
     const exit = readExitRecord(this.directories.data(container.id, 'exit.json'));
     const unseen = exit !== undefined && exit.startedAt !== state.startedAt;
-    if (!isRunning(state) && !unseen) return this.launcher.volumes.disown(container);
+    if (!isRunning(state) && !unseen) {
+      await this.launcher.volumes.disown(container);
+      // A creation that was cut off is completed.
+      return this.launcher.volumes.copyUp.run(container);
+    }
     if (unseen) state.startedAt = exit.startedAt;
     await this.lifecycle.exited(container, exit);
   }

@@ -11,6 +11,8 @@ import { isActive } from './state.js';
 
 /** What a removal needs from the volumes. */
 export interface VolumeRemoval {
+  /** The volume does not go with its container. */
+  keep(name: string): void;
   /** Removes the volume unless somebody else uses it. */
   removeUnused(name: string): Promise<void>;
 }
@@ -81,11 +83,14 @@ export class Removal {
   async #delete(container: Container, volumes: boolean): Promise<void> {
     container.state.status = 'removing';
     this.lifecycle.forget(container);
+    const anonymous = container.mounts.filter((mount) => mount.anonymous).map(({ name }) => name);
+    // What is not kept goes even if the daemon is killed in between.
+    if (!volumes) for (const name of anonymous) this.volumes.keep(name);
     this.store.delete(container.id);
     this.#discard(container);
     this.registry.remove(container);
     this.onRemoved(container);
-    if (volumes) await this.#removeVolumes(container);
+    if (volumes) for (const name of anonymous) await this.volumes.removeUnused(name);
     this.releaseImage();
     this.events.publish(container, 'destroy');
     this.#release(container);
@@ -115,9 +120,5 @@ export class Removal {
       for (const resolve of [...waiters]) resolve({ exitCode });
       waiters.clear();
     }
-  }
-
-  async #removeVolumes(container: Container): Promise<void> {
-    for (const mount of container.mounts) if (mount.anonymous) await this.volumes.removeUnused(mount.name);
   }
 }

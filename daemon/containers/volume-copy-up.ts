@@ -1,8 +1,10 @@
-import { basename, dirname } from 'node:path';
 import { invalid } from '../errors.js';
 import type { Addon, NativeError, Root } from '../runtime/addon.js';
 import type { ContainerStore } from '../store/containers.js';
-import type { Container } from './container.js';
+import type { Filling } from '../volumes/filling.js';
+import type { Container, ContainerMount } from './container.js';
+import type { ContainerDirectories } from './directories.js';
+import { readOnlyRoot } from './file-access.js';
 
 /** The directories that an image brings, topmost first. */
 export interface ImageLayers {
@@ -11,51 +13,64 @@ export interface ImageLayers {
 
 /** What copy-up needs from the volumes. */
 export interface FillableVolumes {
-  /** Has `populate` fill the volume if it is empty. */
-  fill(name: string, user: string, populate: (directory: string) => Promise<void>): Promise<void>;
+  fill(name: string, user: string, filling: Filling): Promise<void>;
 }
 
 /**
- * Gives an empty volume what the image has at its place, once in a container's life: when it is made, or at its first start
- * if the daemon was killed in between. A volume that was emptied later stays empty.
+ * Gives an empty volume what the container has at its place, once in its life: when it is made, or when the daemon starts
+ * after it was killed in between. A volume that was emptied later stays empty.
  */
 export class CopyUp {
   constructor(
     readonly addon: Addon,
     readonly store: ContainerStore,
+    readonly directories: ContainerDirectories,
     readonly images: ImageLayers,
     readonly volumes: FillableVolumes,
   ) {}
 
-  /** @throws GantryError invalid where the image has something that is no directory */
+  /** @throws GantryError invalid where the container has something that is no directory */
   async run(container: Container): Promise<void> {
     const pending = container.mounts.filter(({ type, copyUp }) => type === 'volume' && copyUp);
     if (pending.length === 0) return;
-    const image: Root = { kind: 'overlay', lower: this.images.layerDirectories(container.imageId), binds: [] };
-    for (const { name, destination } of pending) {
-      if (!(await this.#hasDirectory(image, destination))) continue;
-      await this.volumes.fill(name, `${container.id} copy-up`, (directory) =>
-        this.#copy(image, destination, directory),
-      );
+    const root = readOnlyRoot({
+      upper: this.directories.data(container.id, 'upper'),
+      lower: this.images.layerDirectories(container.imageId),
+    });
+    for (const mount of pending) {
+      await this.volumes.fill(mount.name, `${container.id} copy-up`, this.#filling(container, mount, root));
+      mount.copyUp = false;
+      delete mount.copyUpBegun;
+      this.store.saveMounts(container);
     }
-    for (const mount of pending) mount.copyUp = false;
-    this.store.saveMounts(container);
   }
 
-  /** Owners and modes included. */
-  async #copy(image: Root, source: string, directory: string): Promise<void> {
-    const [output, input] = this.addon.pipe();
-    await Promise.all([
-      // As an entry of the archive the directory itself brings its owner and mode along.
-      this.addon.pack(image, `${source}/.`, input, { as: basename(directory) }),
-      this.addon.unpack({ kind: 'directory', path: dirname(directory) }, '/', output, {}),
-    ]);
+  #filling(container: Container, mount: ContainerMount, root: Root): Filling {
+    const { destination, subpath, copyUpBegun = false, device = false } = mount;
+    // A container with the host's ids sees what is on a device without a map.
+    const idMap = device && container.hasHostIds && { idMap: this.directories.mapping };
+    return {
+      ...(subpath !== undefined && { subpath }),
+      begun: copyUpBegun,
+      begin: () => {
+        mount.copyUpBegun = true;
+        this.store.saveMounts(container);
+      },
+      hasContent: () => this.#hasDirectory(root, destination),
+      populate: async (directory, path) => {
+        const [output, input] = this.addon.pipe();
+        await Promise.all([
+          this.addon.pack(root, `${destination}/.`, input, { as: '.', ...idMap }),
+          this.addon.unpack({ kind: 'directory', path: directory }, path, output, { topAttributes: true }),
+        ]);
+      },
+    };
   }
 
-  async #hasDirectory(image: Root, path: string): Promise<boolean> {
+  async #hasDirectory(root: Root, path: string): Promise<boolean> {
     try {
       // With "/." a link at the end is followed, as the mount will follow it.
-      const { mode } = await this.addon.statPath(image, `${path}/.`);
+      const { mode } = await this.addon.statPath(root, `${path}/.`);
       return isDirectory(mode);
     } catch (error) {
       const { code } = error as NativeError;

@@ -2,6 +2,7 @@ import type { Containers } from '../containers/index.js';
 import type { Container } from '../containers/container.js';
 import { inspectContainer } from '../containers/inspect.js';
 import { listContainers, listFilterNames, summarize } from '../containers/list.js';
+import { hostConfigOfVersion, isReadOnlyRecursive } from '../containers/mount-versions.js';
 import { pruneContainers, pruneFilterNames } from '../containers/prune.js';
 import { listProcesses } from '../containers/top.js';
 import { parseWaitCondition, waitForContainer } from '../containers/wait.js';
@@ -44,13 +45,14 @@ export function containerRoutes(containers: Containers): Handlers {
       );
     },
 
-    async ContainerCreate({ query, body }) {
+    async ContainerCreate({ query, body, version }) {
       const { HostConfig, NetworkingConfig, ...config } = body;
       const { container, warnings } = await containers.creation.create({
         name: query.name,
         platform: query.platform,
         config,
-        hostConfig: HostConfig ?? {},
+        hostConfig: hostConfigOfVersion(HostConfig ?? {}, version),
+        recursiveReadOnly: isReadOnlyRecursive(version),
         endpoints: NetworkingConfig?.EndpointsConfig ?? {},
       });
       return { Id: container.id, Warnings: warnings };

@@ -69,6 +69,8 @@ export interface UnpackOptions {
   owner?: { uid: number; gid: number };
   /** Turn `.wh.` entries into overlayfs whiteouts and opaque markers (image layers). */
   whiteouts?: boolean;
+  /** Give the directory itself what the archive's entry "." says; `whiteouts` does so, too. */
+  topAttributes?: boolean;
   idMap?: IdMaps;
   /** Give up beyond this many bytes of content (archive bombs). */
   maxBytes?: number;
@@ -302,8 +304,8 @@ export interface Addon {
   /** Takes off all that is mounted there; nothing there is fine. */
   unmountVolume(path: string): Promise<void>;
   isMountPoint(path: string): boolean;
-  /** Whether `subpath` leads to something inside of the directory `path`; ENOENT, or EXDEV where it would lead out. */
-  checkBeneath(path: string, subpath: string): Promise<void>;
+  /** What `subpath` leads to inside of the directory `path`; ENOENT, or EXDEV where it would lead out. */
+  lookBeneath(path: string, subpath: string): Promise<'empty' | 'directory' | 'other'>;
 
   // --- files
   statPath(root: Root, path: string): Promise<PathStat>;

@@ -6,7 +6,8 @@ export interface VolumeRecord {
   /** Null when none were given, which clients see; {} is something else. */
   labels: Record<string, string> | null;
   options: Record<string, string> | null;
-  anonymous: boolean;
+  /** False while it belongs to nobody but the container that it was made for: then it may go with that. */
+  kept: boolean;
 }
 
 interface Row {
@@ -14,19 +15,21 @@ interface Row {
   created: string;
   labels: string;
   options: string;
-  anonymous: number;
+  kept: number;
 }
 
 /** The volumes table. */
 export class VolumeStore {
   readonly #insert;
+  readonly #keep;
   readonly #delete;
   readonly #all;
 
   constructor(database: Database) {
     this.#insert = database.prepare<Row>(
-      'INSERT INTO volumes (name, created, labels, options, anonymous) VALUES (@name, @created, @labels, @options, @anonymous)',
+      'INSERT INTO volumes (name, created, labels, options, kept) VALUES (@name, @created, @labels, @options, @kept)',
     );
+    this.#keep = database.prepare<[string]>('UPDATE volumes SET kept = 1 WHERE name = ?');
     this.#delete = database.prepare<[string]>('DELETE FROM volumes WHERE name = ?');
     this.#all = database.prepare<[], Row>('SELECT * FROM volumes');
   }
@@ -36,8 +39,12 @@ export class VolumeStore {
       ...volume,
       labels: JSON.stringify(volume.labels),
       options: JSON.stringify(volume.options),
-      anonymous: Number(volume.anonymous),
+      kept: Number(volume.kept),
     });
+  }
+
+  keep(name: string): void {
+    this.#keep.run(name);
   }
 
   delete(name: string): void {
@@ -49,7 +56,7 @@ export class VolumeStore {
       ...row,
       labels: JSON.parse(row.labels) as VolumeRecord['labels'],
       options: JSON.parse(row.options) as VolumeRecord['options'],
-      anonymous: row.anonymous !== 0,
+      kept: row.kept !== 0,
     }));
   }
 }

@@ -39,7 +39,7 @@ export function validateOptions(name: string, options: VolumeOptions): void {
   }
   const device = deviceOf(options);
   if (!device) return;
-  if (device.type === '') throw refuse('missing required option: "type"');
+  if (device.type === '' && !isBind(device)) throw refuse('missing required option: "type"');
   if (isBind(device) && !device.device.startsWith('/')) {
     throw refuse(`the device of a bind must be an absolute path, not "${device.device}"`);
   }

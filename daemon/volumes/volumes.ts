@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { chownSync, mkdirSync, opendirSync, readdirSync, renameSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { Mutex } from '../containers/mutex.js';
 import { timestamp } from '../containers/timestamp.js';
 import { conflict, invalid, notFound } from '../errors.js';
 import type { EventPublisher } from '../events/event-publisher.js';
 import type { Filters } from '../http/filters.js';
-import type { Addon } from '../runtime/addon.js';
+import type { Addon, NativeError } from '../runtime/addon.js';
 import type { VolumeRecord, VolumeStore } from '../store/volumes.js';
 import { IdMapping } from '../userns/id-mapping.js';
+import type { Filling } from './filling.js';
 import { VolumeMounts } from './mounts.js';
 import { deviceOf, validateOptions } from './options.js';
 
@@ -70,8 +71,11 @@ export class Volumes {
     return record;
   }
 
-  /** Makes a volume; one of that name that exists already is returned as it is, whatever else is asked for, as Docker does. */
-  create(request: VolumeRequest): VolumeRecord {
+  /**
+   * Makes a volume; one of that name that exists already is returned as it is, whatever else is asked for, as Docker does.
+   * @param kept false for one that belongs to a container, and is removed at the next start if that never came to be
+   */
+  create(request: VolumeRequest, kept = true): VolumeRecord {
     const anonymous = request.name === '';
     const name = request.name || randomBytes(32).toString('hex');
     const driver = request.driver || 'local';
@@ -80,7 +84,10 @@ export class Volumes {
     }
     checkName(name);
     const existing = this.#records.get(name);
-    if (existing) return existing;
+    if (existing) {
+      if (kept) this.keep(name);
+      return existing;
+    }
     const { labels = null, options = null } = request;
     validateOptions(name, options ?? {});
     const record: VolumeRecord = {
@@ -88,7 +95,7 @@ export class Volumes {
       created: timestamp(),
       labels: anonymous ? { ...labels, [anonymousLabel]: '' } : labels,
       options,
-      anonymous,
+      kept,
     };
     mkdirSync(this.mountpoint(name), { recursive: true, mode: 0o755 });
     if (this.mapping.shifts) chownSync(this.mountpoint(name), this.mapping.root.uid, this.mapping.root.gid);
@@ -98,10 +105,18 @@ export class Volumes {
     return record;
   }
 
-  /** The volume for a mount, made if it does not exist. */
+  /** The volume for a mount, made if it does not exist. Without a name it belongs to the container. */
   ensure(request: VolumeRequest): { name: string; mountpoint: string; device: boolean } {
-    const { name, options } = this.create(request);
+    const { name, options } = this.create(request, request.name !== '');
     return { name, mountpoint: this.mountpoint(name), device: deviceOf(options) !== undefined };
+  }
+
+  /** The volume does not go with the container that it was made for. */
+  keep(name: string): void {
+    const record = this.#records.get(name);
+    if (!record || record.kept) return;
+    this.store.keep(name);
+    record.kept = true;
   }
 
   /** @throws GantryError not-found, or conflict while a container uses it */
@@ -185,17 +200,29 @@ export class Volumes {
   }
 
   /**
-   * Has `populate` fill the volume if it is empty; one at a time for each volume.
+   * Gives the volume its first content if it is empty; one at a time for each volume.
    * @param user who does it, for the time it takes
    */
-  async fill(name: string, user: string, populate: (directory: string) => Promise<void>): Promise<void> {
+  async fill(name: string, user: string, filling: Filling): Promise<void> {
     await this.acquire(name, user);
     try {
       await this.#fillLock(name).run(async () => {
-        if (isEmpty(this.mountpoint(name))) await this.#fill(name, populate);
+        const wanted = filling.begun || (await this.#isEmpty(name, filling.subpath));
+        if (wanted && (await filling.hasContent())) await this.#fill(name, filling);
       });
     } finally {
       await this.release(name, user);
+    }
+  }
+
+  /** A subpath that leads nowhere, or out, is what the start will tell of. */
+  async #isEmpty(name: string, subpath = '.'): Promise<boolean> {
+    try {
+      return (await this.addon.lookBeneath(this.mountpoint(name), subpath)) === 'empty';
+    } catch (error) {
+      const { code } = error as NativeError;
+      if (subpath !== '.' && ['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(code)) return false;
+      throw error;
     }
   }
 
@@ -203,23 +230,38 @@ export class Volumes {
    * All or nothing where it can be, so that a daemon killed half-way does not leave a volume that looks as if it were
    * filled. The directory is replaced for that, which must not happen under the eyes of another container.
    */
-  async #fill(name: string, populate: (directory: string) => Promise<void>): Promise<void> {
+  async #fill(name: string, filling: Filling): Promise<void> {
     const directory = this.mountpoint(name);
-    const isShared = (): boolean =>
-      deviceOf(this.get(name).options) !== undefined || this.users.usersOf(name).length > 1;
-    if (isShared()) return populate(directory);
-    const staging = join(this.#directory(name), 'filling');
-    await this.addon.removeTree(staging);
-    mkdirSync(staging, { mode: 0o755 });
-    try {
-      await populate(staging);
-      if (!isShared()) return renameSync(staging, directory);
-    } catch (error) {
-      await this.addon.removeTree(staging);
-      throw error;
+    const mustStay = (): boolean =>
+      filling.subpath !== undefined ||
+      filling.begun ||
+      deviceOf(this.get(name).options) !== undefined ||
+      this.users.usersOf(name).length > 1;
+    if (mustStay() || !(await this.#replace(name, filling, () => !mustStay()))) {
+      filling.begin();
+      await filling.populate(directory, `/${filling.subpath ?? ''}`);
     }
-    await this.addon.removeTree(staging);
-    return populate(directory);
+  }
+
+  /**
+   * @returns false, and nothing is changed, when the directory may not be replaced any more once its content is there
+   * @throws Error also when somebody has put something into the volume meanwhile
+   */
+  async #replace(name: string, filling: Filling, mayReplace: () => boolean): Promise<boolean> {
+    const staging = this.#staging(name);
+    if (existsSync(staging)) await this.addon.removeTree(staging);
+    mkdirSync(staging, { mode: 0o755 });
+    let replaced = false;
+    try {
+      await filling.populate(staging, '/');
+      if (mayReplace()) {
+        renameSync(staging, this.mountpoint(name));
+        replaced = true;
+      }
+    } finally {
+      if (!replaced) await this.addon.removeTree(staging);
+    }
+    return replaced;
   }
 
   #fillLock(name: string): Mutex {
@@ -228,15 +270,32 @@ export class Volumes {
     return lock;
   }
 
-  /** Removes directories that no row names, and unmounts what no container uses. To be called once all users are known. */
+  /**
+   * Removes directories that no row names and volumes that no container came to own or took along, and unmounts what no
+   * container uses. To be called once all users are known.
+   */
   async collectGarbage(): Promise<void> {
+    for (const { name, kept } of this.list()) if (!kept) await this.removeUnused(name);
     const withDevice = this.list().filter(({ options }) => deviceOf(options));
     await this.#mounts.settle(withDevice.map(({ name }) => this.mountpoint(name)));
     for (const name of readdirSync(join(this.dataRoot, 'volumes'))) {
-      if (this.#records.has(name)) continue;
+      if (this.#records.has(name)) {
+        await this.#collectStaging(name);
+        continue;
+      }
       await this.addon.unmountVolume(this.mountpoint(name));
       await this.addon.removeTree(this.#directory(name));
     }
+  }
+
+  /** Left by a daemon that was killed while it filled the volume, unless it is being filled again. */
+  async #collectStaging(name: string): Promise<void> {
+    const staging = this.#staging(name);
+    if (existsSync(staging)) await this.#fillLock(name).run(() => this.addon.removeTree(staging));
+  }
+
+  #staging(name: string): string {
+    return join(this.#directory(name), 'filling');
   }
 
   #directory(name: string): string {
@@ -248,19 +307,12 @@ export class Volumes {
   }
 }
 
-function isEmpty(path: string): boolean {
-  const directory = opendirSync(path);
-  try {
-    return directory.readSync() === null;
-  } finally {
-    directory.closeSync();
-  }
-}
-
 function checkName(name: string): void {
   if (name.length === 1) {
     throw invalid(`create ${name}: volume name is too short, names should be at least two alphanumeric characters`);
   }
+  if (name.length > 255)
+    throw invalid(`create ${name.slice(0, 32)}…: volume name is too long (255 characters at most)`);
   if (validName.test(name)) return;
   throw invalid(
     `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. ` +

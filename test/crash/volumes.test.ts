@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expectHostAsItWas, takeSnapshot, type HostSnapshot } from '../support/host-snapshot.js';
@@ -35,6 +35,7 @@ test(`killed ${ROUNDS} times, volumes are filled wholly or not yet, shared mount
     const volumes = await volumeNames();
     for (const name of answered) expect(volumes).toContain(name);
     await expectFilled();
+    expect(await volumeNames({ dangling: ['true'], label: ['com.docker.volume.anonymous'] })).toEqual([]);
     expect(await output('reader', 'cat /m/x', { Binds: ['memory:/m:ro'] })).toBe('held');
     await removeAllBut('holder', 'memory');
     expect(readdirSync(join(engine.daemon.dataRoot, 'volumes'))).toEqual(['memory']);
@@ -55,6 +56,14 @@ async function killDuringUse(round: number): Promise<Set<string>> {
       made.add(name);
       await engine.create(`copier-${name}`, `[ $(${COUNT}) -eq ${programs} ]`, { Binds: [`${name}:/bin`] });
       await engine.run(`user-${name}`, 'true', { Binds: ['memory:/m'], AutoRemove: true });
+      // A directory of the host cannot be replaced: it is filled in place, where a part would show.
+      const device = join(engine.daemon.root, 'devices', name);
+      mkdirSync(device, { recursive: true });
+      await createVolume(`${name}-device`, { type: 'none', o: 'bind', device });
+      made.add(`${name}-device`);
+      const anonymous = ['/anonymous', `${name}-device:/bin`];
+      await engine.create(`copier-${name}-device`, `[ $(${COUNT}) -eq ${programs} ]`, { Binds: anonymous });
+      await engine.run(`passing-${name}`, 'true', { Binds: ['/anonymous'], AutoRemove: true });
       await createVolume(`${name}-passing`);
       await engine.client.json('DELETE', `/volumes/${name}-passing`);
     }
@@ -86,8 +95,9 @@ async function createVolume(Name: string, DriverOpts?: object): Promise<void> {
   await engine.client.json('POST', '/volumes/create', { Name, DriverOpts });
 }
 
-async function volumeNames(): Promise<string[]> {
-  const { Volumes } = await engine.client.json<{ Volumes: { Name: string }[] }>('GET', '/volumes');
+async function volumeNames(filters = {}): Promise<string[]> {
+  const path = `/volumes?filters=${encodeURIComponent(JSON.stringify(filters))}`;
+  const { Volumes } = await engine.client.json<{ Volumes: { Name: string }[] }>('GET', path);
   return Volumes.map(({ Name }) => Name);
 }
 

@@ -116,6 +116,38 @@ test('--userns=host sees the layers, what it wrote and volumes as its own', asyn
   await engine.docker.ok('volume', 'rm', 'shared');
 });
 
+test('--userns=host sees images as its own, and what a volume has on a device as it is', async () => {
+  await engine.docker.ok(
+    'run',
+    '--name',
+    'maker',
+    'busybox',
+    'sh',
+    '-c',
+    'mkdir /device; touch /device/f; chown 7:8 /device/f',
+  );
+  await engine.docker.ok('commit', 'maker', 'layered');
+  const device = join(engine.directory, 'device');
+  mkdirSync(device);
+  await engine.docker.ok('volume', 'create', '-o', 'type=none', '-o', `device=${device}`, '-o', 'o=bind', 'device');
+  const image = 'type=image,src=layered';
+  const flags = ['--mount', `${image},dst=/image`, '--mount', `${image},dst=/part,image-subpath=device/f`];
+  flags.push('-v', 'device:/device', '--name', 'box');
+  const stat = ['stat', '-c', '%u:%g', '/image/bin/busybox', '/image/device/f', '/part', '/device/f'];
+  expect(await engine.docker.ok('run', '--userns', 'host', ...flags, 'layered', ...stat)).toBe('0:0\n7:8\n7:8\n7:8');
+  expect(owners(join(device, 'f'))).toBe('7:8');
+  for (const path of ['/image/device/f', '/part', '/device/f']) {
+    const { body } = await engine.client.send('GET', `/containers/box/archive?path=${path}`);
+    expect(body.toString('latin1', 108, 116)).toMatch(/^0*7[ \0]/); // the user in the first header
+  }
+  await engine.docker.ok('rm', 'box');
+  chownSync(join(device, 'f'), 300007, 400008);
+  expect(await engine.docker.ok('run', ...flags, 'layered', ...stat)).toBe('0:0\n7:8\n7:8\n7:8');
+  await engine.docker.ok('rm', 'box', 'maker');
+  await engine.docker.ok('rmi', 'layered');
+  await engine.docker.ok('volume', 'rm', 'device');
+});
+
 describe('files in and out', () => {
   interface Entry {
     name: string;

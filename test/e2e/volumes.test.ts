@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Header, pack } from 'tar-stream';
 import { eventually } from '../support/eventually.js';
+import { readAll } from '../support/raw-http.js';
 import { useEngine } from '../support/test-engine.js';
 
 const engine = useEngine();
@@ -64,6 +66,7 @@ describe('the API', () => {
     [{ Name: 'other', DriverOpts: { size: '1m' } }, 400, /no quota support/],
     [{ Name: 'a' }, 400, /volume name is too short/],
     [{ Name: '../x' }, 400, /includes invalid characters/],
+    [{ Name: 'x'.repeat(256) }, 400, /volume name is too long/],
     [{ Name: 'other', ClusterVolumeSpec: {} }, 503, /not a swarm manager/],
   ])('refuses %j', async (request, status, message) => {
     const answer = await send('POST', '/volumes/create', request);
@@ -189,7 +192,7 @@ describe('subpath', () => {
     expect(await sh('cat /d/f', ...use('link'))).toBe('deep');
     expect(await sh('cat /d', ...use('a/b/f'))).toBe('deep');
     expect(await fails('run', '--rm', ...use('absent/x'), 'busybox')).toMatch(
-      /cannot access path .*\/data\/_data\/absent\/x: no such file or directory/,
+      /cannot access path .*\/data\/_data\/absent\/x: lstat .*: no such file or directory/,
     );
     for (const outside of ['out', 'up']) {
       expect(await fails('run', '--rm', ...use(outside), 'busybox')).toMatch(/escapes the base directory/);
@@ -201,6 +204,19 @@ describe('subpath', () => {
 });
 
 describe('copy-up', () => {
+  /** What cap_net_admin+ep is on the disk. */
+  const capability = '\x01\0\0\x02\0\x10' + '\0'.repeat(14);
+  const attributes = ['SCHILY.xattr.user.color=blue', `SCHILY.xattr.security.capability=${capability}`];
+  const withAttributes = (): Promise<Buffer> => {
+    const archive = pack();
+    const pax = Object.fromEntries(attributes.map((text) => text.split('=')));
+    archive.entry({ name: 'capable', mode: 0o755, pax } as Header, 'x');
+    archive.finalize();
+    return readAll(archive as unknown as AsyncIterable<Buffer>);
+  };
+  const archiveOf = (directory: string): string =>
+    execFileSync('tar', ['--xattrs', '--xattrs-include=*', '-cf', '-', '-C', directory, '.'], { encoding: 'latin1' });
+
   test('happens when the container is made, once, and not with nocopy', async () => {
     await docker('create', '--name', 'first', '-v', 'data:/etc', 'busybox', 'rm', '-r', '/etc/passwd', '/etc/group');
     const place = await mountpoint('data');
@@ -211,6 +227,36 @@ describe('copy-up', () => {
     expect(await sh('ls /etc/passwd 2>&1 | grep -c "No such"', '-v', 'other:/etc:nocopy')).toBe('1');
     expect(await fails('create', '-v', 'kept:/bin/busybox', 'busybox')).toMatch(/\/bin\/busybox is not directory/);
     expect(await docker('ps', '-aq', '--filter', 'volume=kept')).toBe('');
+  });
+
+  test('brings owners, modes, links and extended attributes along, into a part of a volume as well', async () => {
+    const setup =
+      'mkdir -m 2750 /full; cd /full; echo x > f; ln f g; ln -s f l; mkfifo -m 640 p; chown -h 7:8 . f l; chmod 6711 f';
+    await docker('run', '--name', 'maker', 'busybox', 'sh', '-c', setup);
+    await engine.client.send('PUT', '/containers/maker/archive?path=/full', await withAttributes());
+    await docker('commit', 'maker', 'made:full');
+    await docker('volume', 'create', 'data');
+    const place = await mountpoint('data');
+    const stat = 'cd /full; stat -c "%n %A %u:%g %h" . f g l p';
+    try {
+      const wanted = await docker('run', '--rm', 'made:full', 'sh', '-c', stat);
+      expect(wanted).toMatch(/^\. drwxr-s--- 7:8 .*\nf -rws--s--x 7:8 2\n/);
+      mkdirSync(join(place, 'a/b'), { recursive: true });
+      symlinkSync('a/b', join(place, 'link'));
+      const part = ['--mount', 'type=volume,src=data,dst=/full,volume-subpath=link'];
+      await docker('create', '--name', 'part', ...part, 'made:full', 'sh', '-c', stat);
+      expect(readdirSync(join(place, 'a/b')).sort()).toEqual(['capable', 'f', 'g', 'l', 'p']);
+      for (const text of attributes) expect(archiveOf(join(place, 'a/b'))).toContain(text);
+      expect(await docker('start', '-a', 'part')).toBe(wanted);
+      expect(await docker('run', '--rm', '-v', 'other:/full', 'made:full', 'sh', '-c', stat)).toBe(wanted);
+      for (const text of attributes) expect(archiveOf(await mountpoint('other'))).toContain(text);
+      const bare = ['--mount', 'type=volume,src=data,dst=/full,volume-subpath=bare,volume-nocopy'];
+      mkdirSync(join(place, 'bare'));
+      expect(await docker('run', '--rm', ...bare, 'made:full', 'ls', '/full')).toBe('');
+    } finally {
+      await docker('rm', '-f', 'maker', 'part');
+      await docker('rmi', 'made:full');
+    }
   });
 
   test('containers made at once with one volume all find it filled', async () => {
@@ -253,7 +299,7 @@ describe('image mounts', () => {
       expect(await fails('rmi', 'made:two')).toMatch(/container [0-9a-f]+ is using|must force|conflict/);
       await docker('rm', 'user');
       expect(await fails('run', '--mount', 'type=image,src=made:two,dst=/p,image-subpath=no', 'busybox')).toMatch(
-        /cannot access path made:two\/no: no such file or directory/,
+        /cannot access path made:two\/no: lstat .*: no such file or directory/,
       );
     } finally {
       await engine.docker.run(['rm', '-f', 'user']);

@@ -1,7 +1,9 @@
-import { Container, type ContainerMount } from '../../daemon/containers/container.js';
+import { Container, type ContainerMount, type HostConfig } from '../../daemon/containers/container.js';
 import { requestedMounts } from '../../daemon/containers/mount-points.js';
+import { hostConfigOfVersion } from '../../daemon/containers/mount-versions.js';
 import { createdState } from '../../daemon/containers/state.js';
 import { mountsFrom } from '../../daemon/containers/volumes-from.js';
+import { ApiVersion } from '../../daemon/http/version.js';
 
 const mounts = (hostConfig: object, config: object = {}): ReturnType<typeof requestedMounts> =>
   requestedMounts(config, hostConfig);
@@ -60,7 +62,8 @@ describe('all mounts of a container', () => {
         volume: { driver: 'local' },
       }),
     ]);
-    expect(() => mounts({}, { Volumes: { b: {} } })).toThrow('mount path must be absolute');
+    expect(mounts({}, { Volumes: { b: {} } })).toEqual([expect.objectContaining({ destination: '/b' })]);
+    expect(() => mounts({}, { Volumes: { '/': {} } })).toThrow("destination can't be '/'");
   });
 
   test('inherited ones give way to those asked for, and hide the volumes of the image', () => {
@@ -73,6 +76,23 @@ describe('all mounts of a container', () => {
     ).toEqual([
       ['/one', '/a'],
       ['/three', 'three'],
+    ]);
+  });
+
+  test('for an older client read-only does not reach below a bind mount', () => {
+    const asked = {
+      Binds: ['/a:/a:ro', 'data:/d:ro'],
+      Mounts: [{ Type: 'bind', Source: '/b', Target: '/b', ReadOnly: true }],
+    };
+    expect(
+      requestedMounts({}, asked as HostConfig, [], false).map(({ readWrite, recursiveReadOnly }) => [
+        readWrite,
+        recursiveReadOnly,
+      ]),
+    ).toEqual([
+      [false, false],
+      [false, true],
+      [false, false],
     ]);
   });
 
@@ -98,7 +118,7 @@ describe('--mount', () => {
     [{ Type: 'bind', Source: '/a', Target: '/b', BindOptions: { NonRecursive: true } }, { nonRecursive: true }],
     [
       { Type: 'volume', Source: 'v', Target: '/b', VolumeOptions: { Subpath: 'x/./y/', NoCopy: false } },
-      { type: 'volume', name: 'v', subpath: 'x/y', copyUp: false },
+      { type: 'volume', name: 'v', subpath: 'x/y', copyUp: true },
     ],
     [
       { Type: 'volume', Target: '/b', VolumeOptions: { Labels: { a: 'b' }, DriverConfig: { Options: { o: 'x' } } } },
@@ -182,5 +202,29 @@ describe('--volumes-from', () => {
     ['x:rw:z', 'invalid mode: rw:z'],
   ])('"%s" is refused', (specification, message) => {
     expect(() => from(specification)).toThrow(message);
+  });
+});
+
+describe('by the version of the API', () => {
+  const bind = { NonRecursive: true, CreateMountpoint: true, ReadOnlyNonRecursive: true };
+  const of = (minor: number, mount: object): unknown =>
+    hostConfigOfVersion({ Mounts: [{ Target: '/x', ...mount }] } as HostConfig, new ApiVersion(minor)).Mounts?.[0];
+
+  test.each([
+    [39, { ReadOnlyNonRecursive: true }],
+    [40, { NonRecursive: true, ReadOnlyNonRecursive: true }],
+    [42, bind],
+    [51, bind],
+  ])('1.%i knows of a bind mount %j', (minor, BindOptions) => {
+    expect(of(minor, { Type: 'bind', BindOptions: bind })).toEqual({ Target: '/x', Type: 'bind', BindOptions });
+  });
+
+  test('what came later is another mount, and refused', () => {
+    const image = { Type: 'image', Source: 'i' };
+    expect(of(48, image)).toEqual({ Target: '/x', ...image });
+    expect(() => of(47, image)).toThrow('Mount type "Image" needs API v1.48 or newer');
+    const part = { Type: 'volume', VolumeOptions: { Subpath: 'x' } };
+    expect(of(45, part)).toEqual({ Target: '/x', ...part });
+    expect(() => of(44, part)).toThrow('VolumeOptions.Subpath needs API v1.45 or newer');
   });
 });

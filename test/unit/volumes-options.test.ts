@@ -8,6 +8,10 @@ test.each([
     { type: 'tmpfs', device: 'tmpfs', options: [] },
   ],
   [
+    { type: '', device: '/a', o: 'bind' },
+    { type: '', device: '/a', options: ['bind'] },
+  ],
+  [
     { type: 'none', device: '/a', o: 'bind,ro' },
     { type: 'none', device: '/a', options: ['bind', 'ro'] },
   ],

@@ -153,7 +153,7 @@ void EntryWriter::write_whiteout(const std::string& path) {
 
 /// Docker leaves the directory that is unpacked into as it is, except when it is a layer's own root.
 void EntryWriter::write_top(const TarEntry& entry) {
-  if (!options_.whiteouts || entry.type != EntryType::directory) return;
+  if (!(options_.whiteouts || options_.top_attributes) || entry.type != EntryType::directory) return;
   const UniqueFd fd = root_.open(base_, O_PATH | O_DIRECTORY);
   apply(fd.get(), entry);
   directories_.push_back({base_, entry.mtime});

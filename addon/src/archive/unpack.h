@@ -17,6 +17,7 @@ struct UnpackOptions {
   bool keep_directory_types = false;
   std::optional<Owner> owner;
   bool whiteouts = false;
+  bool top_attributes = false;
   IdMap uid_map;
   IdMap gid_map;
   /// 0 for no limit.

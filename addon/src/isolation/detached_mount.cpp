@@ -72,11 +72,11 @@ UniqueFd open_below(int directory, const std::string& subpath, const std::string
   UniqueFd found(sys::openat2(directory, subpath.c_str(), O_PATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS));
   if (found) return found;
   const int error = errno;
-  const std::string operation = "open " + subpath;
+  const std::string operation = "open " + subpath, path = name + "/" + subpath;
   if (error == EXDEV)
     throw Error(operation, error,
                 ErrorText{"path concatenation escapes the base directory, base: " + name + ", subpath: " + subpath});
-  throw Error(operation, error, ErrorText{"cannot access path " + name + "/" + subpath + ": " + errno_text(error)});
+  throw Error(operation, error, ErrorText{"cannot access path " + path + ": lstat " + path + ": " + errno_text(error)});
 }
 
 UniqueFd clone_below(int directory, const std::string& subpath, bool recursive, const std::string& name) {

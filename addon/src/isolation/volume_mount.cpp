@@ -1,9 +1,12 @@
 #include "isolation/volume_mount.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <string_view>
 
 #include "isolation/detached_mount.h"
 #include "isolation/error.h"
@@ -22,6 +25,21 @@ UniqueFd clone_device(const std::string& device, const MountOptions& options) {
   return mount;
 }
 
+bool is_empty(int directory, const std::string& name) {
+  const UniqueFd opened(check(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open " + name));
+  alignas(dirent64) char entries[512];  // room for "." and "..", and for one entry of any name
+  for (;;) {
+    const ssize_t size = check(::getdents64(opened.get(), entries, sizeof entries), "list " + name);
+    if (size == 0) return true;
+    for (ssize_t at = 0; at < size;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(entries + at);
+      const std::string_view entry_name(entry->d_name);
+      if (entry_name != "." && entry_name != "..") return false;
+      at += entry->d_reclen;
+    }
+  }
+}
+
 }  // namespace
 
 void mount_volume(const std::string& type, const std::string& device, const std::vector<std::string>& words,
@@ -32,9 +50,13 @@ void mount_volume(const std::string& type, const std::string& device, const std:
   attach_mount(mount.get(), place.get(), target);
 }
 
-void check_beneath(const std::string& path, const std::string& subpath) {
+Beneath look_beneath(const std::string& path, const std::string& subpath) {
   const UniqueFd base(check(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), "open " + path));
-  open_below(base.get(), subpath, path);
+  const UniqueFd found = open_below(base.get(), subpath, path);
+  struct stat status;
+  check(::fstat(found.get(), &status), "stat " + subpath);
+  if (!S_ISDIR(status.st_mode)) return Beneath::other;
+  return is_empty(found.get(), subpath) ? Beneath::empty_directory : Beneath::filled_directory;
 }
 
 bool is_mount_point(const std::string& path) {

@@ -11,8 +11,11 @@ namespace gantry {
 void mount_volume(const std::string& type, const std::string& device, const std::vector<std::string>& options,
                   const std::string& target);
 
-/// Whether `subpath` leads to something inside of the directory `path`. @throws Error with Docker's words
-void check_beneath(const std::string& path, const std::string& subpath);
+enum class Beneath { empty_directory, filled_directory, other };
+
+/// What `subpath` leads to inside of the directory `path`. @throws Error with Docker's words when to nothing, or
+/// outside
+Beneath look_beneath(const std::string& path, const std::string& subpath);
 
 /// Whether something is mounted on `path` itself. False when there is nothing at that path. @throws Error
 bool is_mount_point(const std::string& path);

@@ -127,6 +127,7 @@ archive::UnpackOptions unpack_options_of(const Napi::Value& value) {
   const auto object = value.As<Napi::Object>();
   result.keep_directory_types = flag_of(object, "noOverwriteDirNonDir");
   result.whiteouts = flag_of(object, "whiteouts");
+  result.top_attributes = flag_of(object, "topAttributes");
   if (object.Get("owner").IsObject()) result.owner = owner_of(object.Get("owner"));
   result.uid_map = id_map_of(object, "uid");
   result.gid_map = id_map_of(object, "gid");

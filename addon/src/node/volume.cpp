@@ -39,14 +39,25 @@ Napi::Value is_mount_point_now(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value check_beneath_async(const Napi::CallbackInfo& info) {
+Napi::Value name_of(Napi::Env env, Beneath found) {
+  switch (found) {
+    case Beneath::empty_directory:
+      return Napi::String::New(env, "empty");
+    case Beneath::filled_directory:
+      return Napi::String::New(env, "directory");
+    case Beneath::other:
+      break;
+  }
+  return Napi::String::New(env, "other");
+}
+
+Napi::Value look_beneath_async(const Napi::CallbackInfo& info) {
   return run_on_own_thread(
       info.Env(),
       [path = info[0].As<Napi::String>().Utf8Value(), subpath = info[1].As<Napi::String>().Utf8Value()] {
-        check_beneath(path, subpath);
-        return Done();
+        return look_beneath(path, subpath);
       },
-      undefined);
+      name_of);
 }
 
 }  // namespace
@@ -54,7 +65,7 @@ Napi::Value check_beneath_async(const Napi::CallbackInfo& info) {
 void init_volume(Napi::Env env, Napi::Object exports) {
   exports.Set("mountVolume", Napi::Function::New(env, mount_volume_async, "mountVolume"));
   exports.Set("unmountVolume", Napi::Function::New(env, unmount_volume_async, "unmountVolume"));
-  exports.Set("checkBeneath", Napi::Function::New(env, check_beneath_async, "checkBeneath"));
+  exports.Set("lookBeneath", Napi::Function::New(env, look_beneath_async, "lookBeneath"));
   exports.Set("isMountPoint", Napi::Function::New(env, is_mount_point_now, "isMountPoint"));
 }
 

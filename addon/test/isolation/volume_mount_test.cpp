@@ -27,6 +27,7 @@ class VolumeMount : public testing::Test {
     std::ofstream(at("source/file")) << "x";
   }
   void TearDown() override {
+    ::unlink(at("source/sub/" + std::string(255, 'x')).c_str());
     ::unlink(at("source/file").c_str());
     for (const char* name : {"source/sub", "source", "volume"}) ::rmdir(at(name).c_str());
     EXPECT_EQ(::rmdir(directory_.c_str()), 0);
@@ -106,10 +107,14 @@ TEST_F(VolumeMount, LinkInPlaceOfTheDirectoryIsNotFollowed) {
 }
 
 TEST_F(VolumeMount, ChecksWhatLiesBeneath) {
-  check_beneath(at("source"), "sub/../file");
+  EXPECT_EQ(look_beneath(at("source"), "sub/../file"), Beneath::other);
+  EXPECT_EQ(look_beneath(at("source"), "."), Beneath::filled_directory);
+  EXPECT_EQ(look_beneath(at("source"), "sub"), Beneath::empty_directory);
+  std::ofstream(at("source/sub/" + std::string(255, 'x'))) << "x";
+  EXPECT_EQ(look_beneath(at("source"), "sub"), Beneath::filled_directory);
   for (const char* outside : {"../volume", "/etc", "sub/../../volume"})
-    EXPECT_THROW(check_beneath(at("source"), outside), Error) << outside;
-  EXPECT_THROW(check_beneath(at("source"), "absent"), Error);
+    EXPECT_THROW(look_beneath(at("source"), outside), Error) << outside;
+  EXPECT_THROW(look_beneath(at("source"), "absent"), Error);
   EXPECT_FALSE(is_mount_point(at("absent")));
   EXPECT_FALSE(is_mount_point(at("source/file/x")));
 }

@@ -6,6 +6,7 @@ import { sql as volumes } from './0005-volumes.js';
 import { sql as unsyncedContent } from './0006-unsynced-content.js';
 import { sql as blobSources } from './0007-blob-sources.js';
 import { sql as networkDefinitions } from './0008-network-definitions.js';
+import { sql as volumesOfContainers } from './0009-volumes-of-containers.js';
 
 /** In order; the position is the schema version, kept in SQLite's `user_version`. A released one is never edited. */
 export const migrations: readonly string[] = [
@@ -17,4 +18,5 @@ export const migrations: readonly string[] = [
   unsyncedContent,
   blobSources,
   networkDefinitions,
+  volumesOfContainers,
 ];
