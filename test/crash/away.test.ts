@@ -122,3 +122,16 @@ test('a shim that is killed while the daemon is away takes its container along, 
 function parentOf(pid: number): number {
   return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 }
+
+test('names are answered while the daemon is away', async () => {
+  const { status } = await engine.client.send('POST', '/networks/create', { Name: 'named' });
+  expect(status).toBe(201);
+  const onNetwork = { NetworkMode: 'named' };
+  await engine.run('web', 'exec sleep 300', onNetwork);
+  const ask = 'nslookup -type=a web. 127.0.0.11 >/dev/null && echo yes || echo no';
+  await engine.run('asking', `for i in $(seq 40); do ${ask}; sleep 0.1; done`, onNetwork);
+  await awayUntilEnded('asking');
+  expect((await engine.log('asking')).trim().split('\n')).toEqual(Array<string>(40).fill('yes'));
+  await engine.removeAll();
+  expect((await engine.client.send('DELETE', '/networks/named')).status).toBe(204);
+});
