@@ -4,7 +4,6 @@ import type { ContainerStore } from '../store/containers.js';
 import type { Filling } from '../volumes/filling.js';
 import type { Container, ContainerMount } from './container.js';
 import type { ContainerDirectories } from './directories.js';
-import { readOnlyRoot } from './file-access.js';
 
 /** The directories that an image brings, topmost first. */
 export interface ImageLayers {
@@ -25,7 +24,7 @@ export class CopyUp {
     readonly addon: Addon,
     readonly store: ContainerStore,
     readonly directories: ContainerDirectories,
-    readonly images: ImageLayers,
+    readonly images: { containerLayers(imageId: string): string[] },
     readonly volumes: FillableVolumes,
   ) {}
 
@@ -33,10 +32,7 @@ export class CopyUp {
   async run(container: Container): Promise<void> {
     const pending = container.mounts.filter(({ type, copyUp }) => type === 'volume' && copyUp);
     if (pending.length === 0) return;
-    const root = readOnlyRoot({
-      upper: this.directories.data(container.id, 'upper'),
-      lower: this.images.layerDirectories(container.imageId),
-    });
+    const root: Root = { kind: 'overlay', lower: this.images.containerLayers(container.imageId), binds: [] };
     for (const mount of pending) {
       await this.volumes.fill(mount.name, `${container.id} copy-up`, this.#filling(container, mount, root));
       mount.copyUp = false;

@@ -272,6 +272,10 @@ describe('copy-up', () => {
     expect(readdirSync(await mountpoint('data'))).toHaveLength(Number(own));
   });
 
+  test('brings what every container has there, so that it can be read-only at once', async () => {
+    expect(await sh('ls /etc', '-v', 'data:/etc:ro')).toMatch(/hostname\nhosts\nmtab\npasswd\nresolv.conf/);
+  });
+
   test('a link in the volume leads nowhere else', async () => {
     await docker('volume', 'create', 'data');
     const place = await mountpoint('data');
