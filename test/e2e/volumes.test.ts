@@ -210,7 +210,7 @@ describe('copy-up', () => {
   const withAttributes = (): Promise<Buffer> => {
     const archive = pack();
     const pax = Object.fromEntries(attributes.map((text) => text.split('=')));
-    archive.entry({ name: 'capable', mode: 0o755, pax } as Header, 'x');
+    archive.entry({ name: 'capable', mode: 0o755, pax }, 'x');
     archive.finalize();
     return readAll(archive as unknown as AsyncIterable<Buffer>);
   };

@@ -208,7 +208,7 @@ describe('--volumes-from', () => {
 describe('by the version of the API', () => {
   const bind = { NonRecursive: true, CreateMountpoint: true, ReadOnlyNonRecursive: true };
   const of = (minor: number, mount: object): unknown =>
-    hostConfigOfVersion({ Mounts: [{ Target: '/x', ...mount }] } as HostConfig, new ApiVersion(minor)).Mounts?.[0];
+    hostConfigOfVersion({ Mounts: [{ Target: '/x', ...mount }] }, new ApiVersion(minor)).Mounts?.[0];
 
   test.each([
     [39, { ReadOnlyNonRecursive: true }],
