@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Header, pack } from 'tar-stream';
+import { pack } from 'tar-stream';
 import { eventually } from '../support/eventually.js';
 import { readAll } from '../support/raw-http.js';
 import { useEngine } from '../support/test-engine.js';
