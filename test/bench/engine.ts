@@ -48,9 +48,9 @@ export class BenchEngine {
     await this.client.json('DELETE', `/containers/${id}?force=1&v=1`);
   }
 
-  /** One whole life of a container that runs `true`. */
-  async life(networkMode: string): Promise<void> {
-    const id = await this.create({ Cmd: ['true'] }, networkMode);
+  /** One whole life of a container that runs `true`. @param request what else to ask for */
+  async life(networkMode: string, request: object = {}): Promise<void> {
+    const id = await this.create({ Cmd: ['true'], ...request }, networkMode);
     await this.start(id);
     await this.waitForSuccess(id);
     await this.remove(id);

@@ -1,5 +1,6 @@
+import { BenchNetwork } from '../bench-network.js';
 import { inParallel } from '../engine.js';
-import type { Row } from '../row.js';
+import { PerEngine, type Row } from '../row.js';
 import { timed } from '../statistics.js';
 
 const LIVES_A_BLOCK = 10;
@@ -40,9 +41,36 @@ function rate(networkMode: string, where: string): Row {
   };
 }
 
+/** The same on a network of the user's own, with a port that the engine chooses. */
+const published = {
+  ExposedPorts: { '80/tcp': {} },
+  HostConfig: { NetworkMode: 'gantry-bench-life', PortBindings: { '80/tcp': [{ HostPort: '' }] } },
+};
+const networks = new PerEngine<BenchNetwork>();
+
+const lifePublished: Row = {
+  key: 'life-published',
+  title: 'one life, on a user-defined network with a published port',
+  unit: 'ms',
+  statistics: ['p50', 'p90', 'p99'],
+  async setUp(engine) {
+    networks.set(engine, await BenchNetwork.make(engine, 'gantry-bench-life'));
+  },
+  async warmUp(engine) {
+    for (let i = 0; i < 5; i++) await engine.life('', published);
+  },
+  async block(engine) {
+    const samples: number[] = [];
+    for (let i = 0; i < LIVES_A_BLOCK; i++) samples.push(await timed(() => engine.life('', published)));
+    return samples;
+  },
+  tearDown: (engine) => networks.get(engine).remove(),
+};
+
 export const lifeRows: Row[] = [
   life('none', 'no network'),
   life('bridge', 'on the bridge'),
+  lifePublished,
   rate('none', 'no network'),
   rate('bridge', 'on the bridge'),
 ];
