@@ -88,22 +88,23 @@ export class NameTables {
 
 /** One line for every name and every address, sorted by their bytes: the reader searches by halves. */
 function tableText({ network, names, reverse }: NetworkNames): string {
-  const lines = new Map<string, Set<string>>();
+  const byKey = new Map<string, Set<string>>();
   for (const [name, addresses] of names) {
     const key = bytes(asciiLower(name));
     if (!isKey(key)) continue;
-    const known = lines.get(key);
+    const known = byKey.get(key);
     if (known) addresses.forEach((address) => known.add(address));
-    else lines.set(key, new Set(addresses));
+    else byKey.set(key, new Set(addresses));
   }
-  const sorted = [...lines].map(([key, values]): [string, string] => [key, [...values].join(' ')]);
+  const lines: string[] = [];
+  for (const [key, addresses] of byKey) lines.push(`${key} ${[...addresses].join(' ')}`);
   for (const [address, name] of reverse) {
     const target = bytes(name);
-    if (isKey(target)) sorted.push([`@${canonicalAddress(address)}`, target]);
+    if (isKey(target)) lines.push(`@${canonicalAddress(address)} ${target}`);
   }
-  sorted.sort(([one], [other]) => (one < other ? -1 : 1));
-  const head = `network ${bytes(asciiLower(network))}\n`;
-  return head + sorted.map(([key, values]) => `${key} ${values}\n`).join('');
+  // No key has a character below the space that ends it, so lines are in the order of their keys.
+  lines.sort();
+  return `network ${bytes(asciiLower(network))}\n${lines.join('\n')}${lines.length > 0 ? '\n' : ''}`;
 }
 
 /** Names are equal whatever the case of their ASCII letters, and of no others. */

@@ -11,7 +11,11 @@ export function networkNames({ name: network, members }: Network): NetworkNames 
   for (const { name, networks } of members.values()) {
     const { IPAddress, GlobalIPv6Address, DNSNames } = networks[network] ?? {};
     const addresses = [IPAddress ?? '', GlobalIPv6Address ?? ''].filter((address) => address !== '');
-    for (const each of DNSNames ?? []) names.set(each, [...(names.get(each) ?? []), ...addresses]);
+    for (const each of DNSNames ?? []) {
+      const known = names.get(each);
+      if (known) known.push(...addresses);
+      else names.set(each, [...addresses]);
+    }
     for (const address of addresses) reverse.set(address, `${name}.${network}`);
   }
   return { network, names, reverse };
