@@ -138,7 +138,9 @@ export class Creation {
       if (Object.keys(requested).length > 0) {
         throw conflict('conflicting options: a container that joins another network namespace has no endpoints');
       }
-      this.#other(mode.slice('container:'.length), 'joining network namespace of container: ');
+      const other = this.#other(mode.slice('container:'.length), 'joining network namespace of container: ');
+      // It stays with this one, whoever has the name later.
+      hostConfig.NetworkMode = `container:${other.id}`;
       return {};
     }
     return this.endpoints.requested(mode, requested);

@@ -1,6 +1,6 @@
 import { forbidden, internal } from '../errors.js';
 import type { NetworkStore } from '../store/networks.js';
-import { contains, formatAddress, formatSubnet, hostRange, lastOf, type Address } from './address.js';
+import { contains, formatAddress, formatSubnet, hostRange, isHostAddress, lastOf, type Address } from './address.js';
 import type { NetworkSubnet } from './definition.js';
 
 /** The addresses of one subnet: who has which. SQLite is asked to agree before an address is given out. */
@@ -53,8 +53,11 @@ export class AddressPool {
     if (value < this.#lowest && value >= this.#first) this.#lowest = value;
   }
 
-  #claim({ value }: Address): bigint {
-    if (this.#taken.has(value)) throw forbidden('Address already in use');
+  #claim(address: Address): bigint {
+    const { value } = address;
+    // The network's and the broadcast address are nobody's.
+    const free = isHostAddress(this.definition.subnet, address) && !this.#taken.has(value);
+    if (!free) throw forbidden('Address already in use');
     return value;
   }
 

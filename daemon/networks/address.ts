@@ -93,6 +93,12 @@ export function hostRange(subnet: Subnet): { first: bigint; last: bigint } {
   return { first: base + 1n, last: family === 4 ? lastOf(subnet) - 1n : lastOf(subnet) };
 }
 
+/** Whether a host can have it. */
+export function isHostAddress(subnet: Subnet, { family, value }: Address): boolean {
+  const { first, last } = hostRange(subnet);
+  return family === subnet.family && value >= first && value <= last;
+}
+
 export function contains(subnet: Subnet, address: Address): boolean {
   return subnet.family === address.family && address.value >= subnet.base && address.value <= lastOf(subnet);
 }

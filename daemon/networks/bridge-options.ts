@@ -26,6 +26,12 @@ export interface BridgeOptions {
 
 const bridge = 'com.docker.network.bridge';
 
+/** The families as options, which default-network-opts may set; they are of every driver. */
+export const familyOptionNames = {
+  enableIPv4: 'com.docker.network.enable_ipv4',
+  enableIPv6: 'com.docker.network.enable_ipv6',
+} as const;
+
 /** The names of all options of a bridge network. */
 export const bridgeOptionNames = {
   name: `${bridge}.name`,
@@ -41,6 +47,7 @@ export const bridgeOptionNames = {
   gatewayModeIPv6: `${bridge}.gateway_mode_ipv6`,
   trustedInterfaces: `${bridge}.trusted_host_interfaces`,
   isDefault: `${bridge}.default_bridge`,
+  ...familyOptionNames,
 } as const;
 
 /**
@@ -54,16 +61,16 @@ export function parseBridgeOptions(options: Record<string, string>, isInternal: 
   const text = (name: string): string => options[name] ?? '';
   const parsed: BridgeOptions = {
     name: interfaceName(names.name, text(names.name)),
-    mtu: mtu(names.mtu, text(names.mtu)),
+    mtu: mtu(names.mtu, options[names.mtu]),
     masquerade: boolean(names.masquerade, options[names.masquerade], true),
     interContainer: boolean(names.interContainer, options[names.interContainer], true),
     inhibitIPv4: boolean(names.inhibitIPv4, options[names.inhibitIPv4], false),
-    hostBinding: address(names.hostBinding, text(names.hostBinding), 4),
+    hostBinding: address(names.hostBinding, options[names.hostBinding], 4),
     interfacePrefix: text(names.interfacePrefix) || 'eth',
-    hostIPv4: address(names.hostIPv4, text(names.hostIPv4), 4),
-    hostIPv6: address(names.hostIPv6, text(names.hostIPv6), 6),
-    gatewayModeIPv4: gatewayMode(names.gatewayModeIPv4, text(names.gatewayModeIPv4)),
-    gatewayModeIPv6: gatewayMode(names.gatewayModeIPv6, text(names.gatewayModeIPv6)),
+    hostIPv4: address(names.hostIPv4, options[names.hostIPv4], 4),
+    hostIPv6: address(names.hostIPv6, options[names.hostIPv6], 6),
+    gatewayModeIPv4: gatewayMode(names.gatewayModeIPv4, options[names.gatewayModeIPv4]),
+    gatewayModeIPv6: gatewayMode(names.gatewayModeIPv6, options[names.gatewayModeIPv6]),
     trustedInterfaces: text(names.trustedInterfaces)
       .split(':')
       .filter((name) => name !== '')
@@ -87,8 +94,7 @@ function boolean(name: string, value: string | undefined, otherwise: boolean): b
 }
 
 /** @throws GantryError in Docker's words */
-export function mtu(name: string, value: string): number {
-  if (value === '') return 0;
+export function mtu(name: string, value = '0'): number {
   if (!/^[+-]?\d+$/.test(value)) {
     throw invalid(`failed to parse ${name} value: ${value} (strconv.Atoi: parsing "${value}": invalid syntax)`);
   }
@@ -97,13 +103,14 @@ export function mtu(name: string, value: string): number {
   return number;
 }
 
-function address(name: string, value: string, family: 4 | 6): string {
-  if (value !== '' && isIP(value) !== family) throw invalid(`failed to parse ${name} value: ${value} (nil ip)`);
+function address(name: string, value: string | undefined, family: 4 | 6): string {
+  if (value === undefined) return '';
+  if (isIP(value) !== family) throw invalid(`failed to parse ${name} value: ${value} (nil ip)`);
   return value;
 }
 
-function gatewayMode(name: string, value: string): GatewayMode {
-  const known = (['nat', 'nat-unprotected', 'routed', 'isolated'] as const).find((mode) => mode === (value || 'nat'));
+function gatewayMode(name: string, value = 'nat'): GatewayMode {
+  const known = (['nat', 'nat-unprotected', 'routed', 'isolated'] as const).find((mode) => mode === value);
   if (!known) throw invalid(`failed to parse ${name} value: ${value} (unknown gateway mode ${value})`);
   return known;
 }

@@ -30,7 +30,10 @@ export function endpointRequest(
     containerInterface: interfaceName,
     macAddress: endpoint.MacAddress ?? '',
     mtu: network.mtu,
-    addresses: addresses.map(({ address, prefix }) => `${formatAddress(address)}/${prefix}`),
+    addresses: [
+      ...addresses.map(({ address, prefix }) => `${formatAddress(address)}/${prefix}`),
+      ...(endpoint.IPAMConfig?.LinkLocalIPs ?? []).map((text) => `${text}/${text.includes(':') ? 64 : 16}`),
+    ],
     isolated: network.bridge?.interContainer === false,
     hairpin: bridgeNetfilter && portRequests(container.hostConfig, container.config).length > 0,
     sysctls: [...options.sysctls, ...(endpoint.DesiredMacAddress ? announcements : [])],

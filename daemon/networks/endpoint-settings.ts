@@ -47,22 +47,25 @@ function problemsOf(network: Network, { IPAMConfig, Aliases, Links }: EndpointSe
   const problems: string[] = [];
   if (IPv4Address && !isIPv4(IPv4Address)) problems.push(`invalid IPv4 address: ${IPv4Address}`);
   if (IPv6Address && !isIPv6(IPv6Address)) problems.push(`invalid IPv6 address: ${IPv6Address}`);
-  if (LinkLocalIPs?.length) problems.push('IPAMConfig.LinkLocalIPs is not supported');
+  for (const text of LinkLocalIPs ?? []) {
+    if (!parseAddress(text)) problems.push(`invalid link-local IP address: ${text}`);
+  }
   if (!network.userDefined && Aliases?.length) {
     problems.push('network-scoped alias is supported only for containers in user defined networks');
   }
   for (const link of Links ?? []) if (!/^[^:]+(:[^:]+)?$/.test(link)) problems.push(`bad format for links: ${link}`);
   if (!IPv4Address && !IPv6Address) return problems;
-  if (!network.userDefined) problems.push('user specified IP address is supported on user defined networks only');
-  if (!network.record.definition.userSubnets) {
-    problems.push(
-      'user specified IP address is supported only when connecting to networks with user configured subnets',
-    );
-    return problems;
+  if (!network.userDefined) {
+    return [...problems, 'user specified IP address is supported on user defined networks only'];
   }
   for (const text of [IPv4Address, IPv6Address]) {
     const address = parseAddress(text);
-    if (address && !network.poolOf(address)) {
+    if (!address) continue;
+    if (!network.record.definition.userSubnets || !network.poolFor(address.family)) {
+      problems.push(
+        'user specified IP address is supported only when connecting to networks with user configured subnets',
+      );
+    } else if (!network.poolOf(address)) {
       problems.push(`no configured subnet or ip-range contain the IP address ${text}`);
     }
   }

@@ -57,9 +57,14 @@ export class Endpoints {
     const nameOf = (reference: string): string =>
       reference === 'default' ? 'bridge' : (this.networks.find(reference)?.name ?? reference);
     const primary = nameOf(mode);
-    const named = new Map([[primary, {}]]);
+    // What is asked for is all there is: the mode alone decides only where nothing is.
+    const named = new Map<string, EndpointSettings>();
+    if (Object.keys(endpoints).length === 0) named.set(primary, {});
     for (const [reference, settings] of Object.entries(endpoints)) named.set(nameOf(reference), settings ?? {});
-    if (primary === 'bridge' && this.networks.options.bridge === 'none') {
+    if (primary === 'host' && [...named.keys()].some((name) => name !== 'host')) {
+      throw invalid('conflicting options: a container of the host network cannot have other networks');
+    }
+    if (named.has('bridge') && this.networks.options.bridge === 'none') {
       throw invalid('the default bridge is off ("bridge": "none" in the configuration): use --network none or host');
     }
     for (const [name, settings] of named) {
@@ -92,7 +97,9 @@ export class Endpoints {
     let held: HeldPort[] = [];
     try {
       container.state.interfaces = {};
-      const requests = networks.map((network) => this.#join(container, network)).filter((each) => each !== undefined);
+      const requests = networks
+        .map((network) => settingUp(() => this.#join(container, network)))
+        .filter((each) => each !== undefined);
       if (withInterfaces.length > 0) held = this.#ports.hold(container);
       container.state.ports = held.map(({ socket: _, ...port }) => port);
       // From here on a start that is cut short can be undone by the next daemon.
@@ -172,7 +179,7 @@ export class Endpoints {
       const wanted = parseAddress(family === 4 ? IPv4Address : IPv6Address);
       const pool = wanted ? network.poolOf(wanted) : network.poolFor(family);
       if (!pool) return [];
-      const address = settingUp(() => pool.lease(container.id, wanted));
+      const address = pool.lease(container.id, wanted);
       const { prefix } = pool.definition.subnet;
       const { internal: isInternal } = network.record.definition;
       const text = formatAddress(address);
@@ -228,7 +235,11 @@ export class Endpoints {
     validateEndpoint(network, settings);
     const { name } = network;
     if (!container.running) {
-      container.networks[name] = requestedSettings(settings);
+      // A further request for a network that it has changes nothing, as with Docker.
+      if (container.networks[name]) return;
+      const requested = requestedSettings(settings);
+      const DNSNames = network.userDefined && { DNSNames: dnsNames(container, requested) };
+      container.networks[name] = { ...requested, ...DNSNames };
       this.store.saveRecord(container);
       return;
     }
@@ -282,16 +293,12 @@ export class Endpoints {
    */
   async disconnect(container: Container, network: Network): Promise<void> {
     const { name } = network;
-    if (name === 'host' && container.running) {
-      throw invalid('container cannot be disconnected from host network or connected to host network');
-    }
+    if (!container.running) return this.forget(container, name);
     if (!container.networks[name]) {
       throw internal(`container ${container.id} is not connected to network ${name}`);
     }
-    if (!container.running) {
-      delete container.networks[name];
-      this.store.saveRecord(container);
-      return;
+    if (name === 'host') {
+      throw invalid('cannot disconnect container from host network - container was created in host network mode');
     }
     const before = this.#ports.rules(container);
     const endpoint = container.networks[name];
@@ -307,6 +314,18 @@ export class Endpoints {
     await this.onDisconnected(container, endpoint);
     await this.#movePorts(container, before);
     this.networks.events.publishEndpoint(network, 'disconnect', container.id);
+  }
+
+  /**
+   * Takes a container that does not run off a network, which may have been removed in the meantime.
+   * @param name the network's
+   */
+  forget(container: Container, name: string): void {
+    if (!container.networks[name]) {
+      throw internal(`container ${container.id} is not connected to the network ${name}`);
+    }
+    delete container.networks[name];
+    this.store.saveRecord(container);
   }
 
   /** A connect or disconnect that is cut short is undone or completed by `repair`. */

@@ -1,9 +1,10 @@
-import { forbidden, invalid, notFound } from '../errors.js';
+import { forbidden, internal, invalid, notFound } from '../errors.js';
 import {
   contains,
   formatAddress,
   formatSubnet,
   hostRange,
+  isHostAddress,
   lastOf,
   overlap,
   parseAddress,
@@ -24,7 +25,8 @@ export interface IpamRequest {
 /** Checks what a user asks for, and tells all that is wrong in one message. @throws GantryError invalid */
 export function validateIpam(request: IpamRequest): void {
   const { Driver = 'default', Options } = request;
-  if (Driver !== '' && Driver !== 'default' && Driver !== 'null') throw notFound(`plugin "${Driver}" not found`);
+  if (Driver === 'null') throw invalid('ipv4 pool is empty');
+  if (Driver !== '' && Driver !== 'default') throw notFound(`plugin "${Driver}" not found`);
   const [option] = Object.keys(Options ?? {});
   if (option !== undefined) throw invalid(`IPAM option "${option}" is not supported: the default driver has none`);
   const problems = (request.Config ?? []).flatMap(problemsOf);
@@ -46,6 +48,7 @@ function problemsOf({ Subnet = '', IPRange = '', Gateway = '', AuxiliaryAddresse
   const inside = (what: string, text: string): void => {
     const address = parseAddress(text);
     if (!address) problems.push(`invalid ${what}: invalid address`);
+    else if (address.family !== subnet.family) problems.push(`invalid ${what}: ${otherFamily(subnet)}`);
     else if (!contains(subnet, address)) {
       problems.push(`invalid ${what}: parent subnet ${formatSubnet(subnet)} doesn't contain this address`);
     }
@@ -59,7 +62,8 @@ function problemsOfRange(text: string, subnet: Subnet): string[] {
   const parsed = parseCidr(text);
   if (!parsed) return [`invalid ip-range ${text}: invalid CIDR block notation`];
   const { subnet: range, address } = parsed;
-  if (range.family === subnet.family && range.prefix < subnet.prefix) {
+  if (range.family !== subnet.family) return [`invalid ip-range ${text}: ${otherFamily(subnet)}`];
+  if (range.prefix < subnet.prefix) {
     return [`invalid ip-range ${text}: CIDR block is bigger than its parent subnet ${formatSubnet(subnet)}`];
   }
   if (address.value !== range.base) return [`invalid ip-range ${text}: it should be ${formatSubnet(range)}`];
@@ -69,12 +73,14 @@ function problemsOfRange(text: string, subnet: Subnet): string[] {
   return [];
 }
 
+const otherFamily = ({ family }: Subnet): string => `parent subnet is an IPv${family} block`;
+
 type Subnets = NetworkDefinition['subnets'];
 
 /**
  * Turns what was asked for into the subnets of a network: each family that is enabled and has none gets one from a pool.
  * @param taken subnets of the other networks
- * @throws GantryError forbidden when a subnet overlaps with one of another network
+ * @throws GantryError forbidden when a subnet overlaps with one of another network; internal for an address given twice
  */
 export function allocateSubnets(
   request: IpamRequest,
@@ -105,7 +111,9 @@ export function allocateSubnets(
     subnets.push(resolved);
     ipam.push({ Subnet: resolved.subnet, Gateway: resolved.gateway });
   }
-  return { subnets, ipam };
+  // IPv4 is shown first, whatever the order in which they were asked for.
+  const isIPv6 = ({ Subnet = '' }: IpamConfig): number => Number(Subnet.includes(':'));
+  return { subnets, ipam: ipam.sort((one, other) => isIPv6(one) - isIPv6(other)) };
 }
 
 function withoutBlanks({ Subnet, IPRange, Gateway, AuxiliaryAddresses }: IpamConfig): IpamConfig {
@@ -121,12 +129,26 @@ function resolve(config: IpamConfig, subnet: Subnet): Subnets[number] {
   const range = parseCidr(config.IPRange ?? '')?.subnet;
   const auxiliary = Object.values(config.AuxiliaryAddresses ?? {}).map((text) => canonical(text));
   const given = config.Gateway ? canonical(config.Gateway) : '';
+  refuseUnusable(config, subnet, given);
   return {
     subnet: formatSubnet(subnet),
     range: range ? formatSubnet(range) : '',
     gateway: given || firstFree(subnet, range, auxiliary),
     auxiliary,
   };
+}
+
+/** Gateway and auxiliary addresses are of hosts, and of one each. */
+function refuseUnusable({ AuxiliaryAddresses }: IpamConfig, subnet: Subnet, gateway: string): void {
+  const taken = new Set<string>();
+  const take = (what: string, address: string): void => {
+    if (!taken.has(address) && isHostAddress(subnet, parseAddress(address)!)) taken.add(address);
+    else throw internal(`failed to allocate ${what}: Address already in use`);
+  };
+  if (gateway) take(`gateway (${gateway})`, gateway);
+  for (const [name, text] of Object.entries(AuxiliaryAddresses ?? {})) {
+    take(`secondary ip address (${name}:${text})`, canonical(text));
+  }
 }
 
 /** The first address of the range, or of the subnet, as Docker gives it to the gateway. */

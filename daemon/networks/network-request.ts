@@ -1,6 +1,7 @@
 import type { Schemas } from '../api.js';
 import { forbidden, invalid, notFound } from '../errors.js';
 import type { NetworkDriver } from '../store/networks.js';
+import { familyOptionNames } from './bridge-options.js';
 import { blankDefinition, type NetworkDefinition } from './definition.js';
 import { validateIpam, type IpamRequest } from './ipam.js';
 
@@ -31,22 +32,24 @@ export function checkRequest(
   if (['bridge', 'host', 'none', 'default'].includes(name)) {
     throw forbidden(`operation is not permitted on predefined ${name} network `);
   }
+  if (ConfigOnly && (Ingress || request.Internal || request.Attachable || Scope !== '')) {
+    throw forbidden(
+      'configuration network can only contain network specific fields. Network operator fields like ' +
+        '[ ingress | internal | attachable | scope ] are not supported.',
+    );
+  }
   if (Ingress) throw forbidden('Ingress network can only be global scope network');
   if (Scope === 'swarm') throw forbidden('cannot create a swarm scoped network when swarm is not active');
   if (Scope !== '' && Scope !== 'local') throw invalid(`scope "${Scope}" is not supported: networks are local`);
   const driver = ConfigOnly ? 'null' : knownDriver(request.Driver || 'bridge');
   const ipam = (request.IPAM ?? {}) as IpamRequest;
   validateIpam(ipam);
-  if (ConfigFrom?.Network && (request.IPAM?.Config?.length || Object.keys(request.Options ?? {}).length > 0)) {
-    throw forbidden(
-      'user specified configurations are not supported if the network depends on a configuration network',
-    );
-  }
+  if (ConfigFrom?.Network) refuseOwnSettings(request);
   const options = ConfigOnly ? { ...request.Options } : { ...defaults[driver], ...request.Options };
   const definition: NetworkDefinition = {
     ...blankDefinition(),
-    enableIPv4: request.EnableIPv4 ?? legacyFamily(options, 'com.docker.network.enable_ipv4') ?? true,
-    enableIPv6: request.EnableIPv6 ?? legacyFamily(options, 'com.docker.network.enable_ipv6') ?? false,
+    enableIPv4: request.EnableIPv4 ?? legacyFamily(options, familyOptionNames.enableIPv4) ?? true,
+    enableIPv6: request.EnableIPv6 ?? legacyFamily(options, familyOptionNames.enableIPv6) ?? false,
     internal: request.Internal ?? false,
     attachable: request.Attachable ?? false,
     configOnly: ConfigOnly,
@@ -61,6 +64,19 @@ export function checkRequest(
   return { name, driver, ipam, definition, warning: '' };
 }
 
+/** A network that takes its settings from a configuration network has none of its own. */
+function refuseOwnSettings({ ConfigOnly, EnableIPv6, Labels, IPAM, Options }: NetworkCreateRequest): void {
+  if (ConfigOnly) throw forbidden('a configuration network cannot depend on another configuration network');
+  if (EnableIPv6 || IPAM?.Config?.length || Object.keys(Labels ?? {}).length > 0) {
+    throw forbidden(
+      'user specified configurations are not supported if the network depends on a configuration network',
+    );
+  }
+  if (Object.keys(Options ?? {}).length > 0) {
+    throw forbidden('network driver options are not supported if the network depends on a configuration network');
+  }
+}
+
 function knownDriver(driver: string): NetworkDriver {
   if (driver === 'host' || driver === 'null') throw forbidden(`only one instance of "${driver}" network is allowed`);
   if (driver === 'overlay') {
@@ -72,12 +88,10 @@ function knownDriver(driver: string): NetworkDriver {
   return driver as NetworkDriver;
 }
 
-/** The families as options, which default-network-opts may set. They are not kept as options. */
 function legacyFamily(options: Record<string, string>, name: string): boolean | undefined {
   const value = options[name];
   if (value === undefined) return undefined;
-  delete options[name];
-  if (!/^(1|0|t|f|true|false)$/i.test(value)) throw invalid(`invalid value "${value}" for option "${name}"`);
+  if (!/^(1|0|t|f|true|false)$/i.test(value)) throw invalid(`driver-opt "${name}" is not a valid bool`);
   return /^(1|t|true)$/i.test(value);
 }
 
@@ -87,8 +101,7 @@ export function withConfigFrom(
   source: { definition: NetworkDefinition } | undefined,
 ): CheckedRequest {
   const from = request.definition.configFrom;
-  if (!source) throw notFound(`configuration network "${from}" not found`);
-  if (!source.definition.configOnly) throw forbidden(`"${from}" is not a configuration network`);
+  if (!source?.definition.configOnly) throw notFound(`configuration network "${from}" does not exist`);
   const { enableIPv4, enableIPv6, internal, ipam, options, labels, userSubnets } = source.definition;
   return {
     ...request,

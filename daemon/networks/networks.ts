@@ -197,7 +197,11 @@ export class Networks {
       if (parent && !this.addon.linkExists(parent)) vlanOf(parent);
     }
     const taken = this.#subnets().map(({ subnet }) => subnet);
-    Object.assign(definition, allocateSubnets(ipam, families, this.#pools, taken));
+    const { subnets, ipam: shown } = allocateSubnets(ipam, families, this.#pools, taken);
+    if (driver === 'bridge' && subnets.length > families.length) {
+      throw forbidden("bridge driver doesn't support multiple subnets");
+    }
+    Object.assign(definition, { subnets, ipam: shown });
     return record;
   }
 

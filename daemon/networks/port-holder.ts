@@ -50,8 +50,7 @@ export class PortHolder {
       const ports = this.#tryPort(request, addresses, any ? 0 : request.first + index, sofar);
       if (ports) return ports;
     }
-    const shown = addresses[0]!.includes(':') ? `[${addresses[0]}]` : addresses[0];
-    throw internal(`Bind for ${shown}:${request.first} failed: port is already allocated`);
+    throw internal(`Bind for ${shown(addresses[0]!)}:${request.first} failed: port is already allocated`);
   }
 
   /** The same port on all addresses; undefined when it is taken on one of them. */
@@ -73,7 +72,7 @@ export class PortHolder {
         if (code === 'EAFNOSUPPORT' && hostAddress === '::' && ports.length > 0) continue;
         this.close(ports);
         if (code === 'EADDRINUSE') return undefined;
-        throw error;
+        throw bindFailure(error as Error, code, `${shown(hostAddress)}:${hostPort}/${protocol}`);
       }
       const last = ports.at(-1)!;
       if (last.socket < 0 && !this.#takeWithoutSocket(last, sofar)) return undefined;
@@ -92,6 +91,13 @@ export class PortHolder {
     while (taken(port.hostPort)) port.hostPort++;
     return port.hostPort < 65_536;
   }
+}
+
+const shown = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+
+function bindFailure(error: Error, code: string, port: string): Error {
+  const reason = code === 'EADDRNOTAVAIL' ? 'cannot assign requested address' : error.message;
+  return internal(`failed to bind host port for ${port}: ${reason}`, error);
 }
 
 function sameAddress(one: string, other: string): boolean {

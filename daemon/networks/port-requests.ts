@@ -1,6 +1,6 @@
-import { isIP } from 'node:net';
 import type { ContainerConfig, HostConfig } from '../containers/container.js';
 import { invalid } from '../errors.js';
+import { formatAddress, parseAddress } from './address.js';
 import type { PortRequest, Protocol } from './published-port.js';
 
 const protocols: readonly string[] = ['tcp', 'udp', 'sctp'];
@@ -59,8 +59,11 @@ function portNumber(text: string): number | undefined {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
 }
 
+/** In its canonical form; IPv4 written as IPv6 is IPv4. */
 function hostAddress(text: string): string {
-  const address = text.replace(/^\[(.*)\]$/, '$1');
-  if (address !== '' && isIP(address) === 0) throw invalid(`invalid IP address: ${text}`);
-  return address;
+  if (text === '') return '';
+  const address = parseAddress(text.replace(/^\[(.*)\]$/, '$1'));
+  if (!address) throw invalid(`invalid IP address: ${text}`);
+  const isMapped = address.family === 6 && address.value >> 32n === 0xffffn;
+  return formatAddress(isMapped ? { family: 4, value: address.value & 0xffffffffn } : address);
 }

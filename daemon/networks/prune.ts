@@ -16,7 +16,8 @@ export async function pruneNetworks(
 ): Promise<string[]> {
   const unused = networks
     .list()
-    .filter((network) => network.userDefined && !network.closing && !isUsed(network, containers))
+    .filter(({ userDefined, closing, record }) => userDefined && !closing && !record.definition.configOnly)
+    .filter((network) => !isUsed(network, containers))
     .filter(({ record }) => filters.labels(record.definition.labels))
     .filter(({ record }) => until === undefined || Date.parse(record.created) < until);
   const removed: string[] = [];

@@ -1,5 +1,5 @@
 import { internal, invalid } from '../errors.js';
-import { mtu } from './bridge-options.js';
+import { familyOptionNames, mtu } from './bridge-options.js';
 
 /** Options of a macvlan or ipvlan network, read. */
 export interface SharedLinkOptions {
@@ -23,6 +23,7 @@ export function parseSharedLinkOptions(
     'parent',
     `${driver}_mode`,
     'com.docker.network.driver.mtu',
+    ...Object.values(familyOptionNames),
     ...(driver === 'ipvlan' ? ['ipvlan_flag'] : []),
   ];
   const unknown = Object.keys(options).find((name) => !names.includes(name));
@@ -43,7 +44,7 @@ export function parseSharedLinkOptions(
     parent,
     mode,
     flag,
-    mtu: mtu('com.docker.network.driver.mtu', options['com.docker.network.driver.mtu'] ?? ''),
+    mtu: mtu('com.docker.network.driver.mtu', options['com.docker.network.driver.mtu']),
   };
 }
 

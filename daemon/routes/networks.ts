@@ -22,6 +22,13 @@ export function networkRoutes(networks: Networks, endpoints: Endpoints, registry
     return network;
   };
 
+  /** A container that does not run may have a network that is no longer there. */
+  const disconnect = async (container: Container, reference: string): Promise<void> => {
+    const network = networks.find(reference);
+    if (!network && !container.running) endpoints.forget(container, reference);
+    else await endpoints.disconnect(container, network ?? networks.get(reference));
+  };
+
   return {
     async NetworkList({ query }) {
       query.filters.allow(...networkListFilters);
@@ -51,10 +58,9 @@ export function networkRoutes(networks: Networks, endpoints: Endpoints, registry
     },
 
     async NetworkDisconnect({ params, body }) {
-      const network = networks.get(params.id);
       try {
         const container = find(body.Container);
-        await container.lock.run(() => endpoints.disconnect(container, network));
+        await container.lock.run(() => disconnect(container, params.id));
       } catch (error) {
         const absent = error instanceof GantryError && error.kind === 'not-found';
         throw absent && body.Force ? notFound(`endpoint ${body.Container} not found`) : error;
@@ -63,7 +69,8 @@ export function networkRoutes(networks: Networks, endpoints: Endpoints, registry
 
     async NetworkPrune({ query }) {
       query.filters.allow(...networkPruneFilters);
-      const [until] = query.filters.get('until');
+      const [until, another] = query.filters.get('until');
+      if (another !== undefined) throw invalid('more than one until filter specified');
       const limit = until === undefined ? undefined : parseTime(until).milliseconds;
       return { NetworksDeleted: await pruneNetworks(networks, registry.all(), query.filters, limit) };
     },
