@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import type { Addon, OverlayBind, Root } from '../runtime/addon.js';
 import { IdMapping } from '../userns/id-mapping.js';
 import { type Container, type ContainerMount, isBelowDataRoot } from './container.js';
+import { byDepth, type EtcFiles } from './spec/mounts.js';
 
 /** How the files of one container can be reached at the moment, and what its configuration says about writing to them. */
 export interface FileAccess {
@@ -30,6 +32,7 @@ export interface ContainerLayers {
 /**
  * A running container is seen through its init process, with everything mounted there. A stopped one is put together for
  * each operation, with its volumes.
+ * @param etc of the container, or of the one whose network it shares; there from the first start on
  */
 export function fileAccess(
   addon: Addon,
@@ -37,6 +40,7 @@ export function fileAccess(
   container: Container,
   layers: ContainerLayers,
   mapping: IdMapping,
+  etc?: EtcFiles,
 ): FileAccess {
   const mounts = container.mounts.map((mount) => ({ target: mount.destination, readonly: !mount.readWrite }));
   const common = {
@@ -54,10 +58,12 @@ export function fileAccess(
   }
   const shown = container.hasHostIds && mapping.shifts ? { shown: mapping.inverse } : {};
   const { upper, work, lower, imageLayers } = layers;
-  const binds = container.mounts
-    .filter((mount) => mount.type !== 'tmpfs')
-    .sort((a, b) => a.destination.length - b.destination.length) // what is mounted inside of another comes after it
-    .map((mount) => ({ ...toBind(mount, imageLayers), ...(isBelowDataRoot(mount) && shown) }));
+  const binds = [
+    ...container.mounts
+      .filter((mount) => mount.type !== 'tmpfs')
+      .map((mount) => ({ ...toBind(mount, imageLayers), ...(isBelowDataRoot(mount) && shown) })),
+    ...etcBinds(etc, mounts, common.readonlyRootfs),
+  ].sort((one, other) => byDepth(one.target, other.target));
   const writeRoot: Root = { kind: 'overlay', upper, work, lower, binds, owner: mapping.root, ...shown };
   const readRoot = binds.length > 0 ? writeRoot : { ...readOnlyRoot(layers), ...shown };
   return { ...common, readRoot, writeRoot };
@@ -72,6 +78,15 @@ function toBind(mount: ContainerMount, imageLayers: ContainerLayers['imageLayers
     ...(subpath !== undefined && { subpath }),
     ...(mount.type === 'image' && { layers: imageLayers(source) }),
   };
+}
+
+/** What is bound over the files in /etc while the container runs. */
+function etcBinds(etc: EtcFiles | undefined, mounts: FileAccess['mounts'], readonly: boolean): OverlayBind[] {
+  if (!etc) return [];
+  const files = { '/etc/hostname': etc.hostname, '/etc/hosts': etc.hosts, '/etc/resolv.conf': etc.resolvConf };
+  return Object.entries(files)
+    .filter(([target, source]) => existsSync(source) && !mounts.some((mount) => mount.target === target))
+    .map(([target, source]) => ({ source, target, readonly }));
 }
 
 /**

@@ -42,6 +42,9 @@ export function completeHostConfig(requested: HostConfig, defaults: HostConfigDe
   }
   // Clients say "not set" in these ways; Docker shows null.
   if (requested.MemorySwappiness === -1) hostConfig.MemorySwappiness = null as unknown as number;
+  if ((requested.PidsLimit ?? 0) <= 0) hostConfig.PidsLimit = null as unknown as number;
+  // Memory without a word about swap means as much swap again.
+  if (requested.Memory && requested.Memory > 0 && !requested.MemorySwap) hostConfig.MemorySwap = requested.Memory * 2;
   hostConfig.ShmSize = requested.ShmSize || defaults.shmSize;
   hostConfig.RestartPolicy = restartPolicy(requested);
   hostConfig.LogConfig = logConfig(requested, defaults);

@@ -35,7 +35,9 @@ export class Updates {
       if (container.state.status === 'removing')
         throw conflict('Container is marked for removal and cannot be "update".');
       refuseFixed(changes);
+      refuseMemoryAboveSwap(container, changes);
       const merged = completeHostConfig(mergeLimits(container.hostConfig, changes), this.defaults());
+      if (changes.PidsLimit != null && changes.PidsLimit <= 0) merged.PidsLimit = 0;
       if (container.running) {
         await this.addon.cgroupUpdate(this.launcher.cgroupPath(container), { ...containerResources(merged, []) });
       }
@@ -84,6 +86,15 @@ const isUpdatable = (name: string): boolean => (updatable as readonly string[]).
 
 const isBlank = (value: unknown): boolean =>
   !value || value === -1 || (typeof value === 'object' && Object.keys(value).length === 0);
+
+/** The limit of memory and swap together was set, or followed from that of memory, and does not follow it again. */
+function refuseMemoryAboveSwap({ id, hostConfig: { MemorySwap = 0 } }: Container, changes: HostConfig): void {
+  if (MemorySwap <= 0 || changes.MemorySwap || (changes.Memory ?? 0) <= MemorySwap) return;
+  throw conflict(
+    `Cannot update container ${id}: Memory limit should be smaller than already set memoryswap limit, ` +
+      'update the memoryswap at the same time',
+  );
+}
 
 /** Zero and absent leave a limit as it is, as in Docker. */
 function mergeLimits(current: HostConfig, changes: HostConfig): HostConfig {

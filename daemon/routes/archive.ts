@@ -1,9 +1,11 @@
 import { encodePathStat, getArchive, headArchive, putArchive } from '../containers/archive.js';
 import { containerChanges } from '../containers/changes.js';
 import type { Container } from '../containers/container.js';
+import { etcFiles } from '../containers/etc-files.js';
 import { exportContainer } from '../containers/export.js';
 import { type ContainerLayers, fileAccess, type FileAccess } from '../containers/file-access.js';
 import type { Containers } from '../containers/index.js';
+import type { EtcFiles } from '../containers/spec/mounts.js';
 import { within } from '../containers/within.js';
 import { invalid } from '../errors.js';
 import type { Handlers } from '../http/call.js';
@@ -25,11 +27,18 @@ export function archiveRoutes(containers: Containers): Handlers {
     imageLayers,
   });
 
+  const etcOf = (container: Container): EtcFiles | undefined => {
+    const { NetworkMode = '' } = container.hostConfig;
+    const other = /^container:(.+)$/.exec(NetworkMode)?.[1];
+    const owner = other === undefined ? container : registry.find(other);
+    return owner && etcFiles(owner, directories);
+  };
+
   /** The layers of a stopped container are mounted for the operation, so it must not start meanwhile. */
   const withFiles = async <Result>(id: string, use: (access: FileAccess) => Promise<Result>): Promise<Result> => {
     const container = registry.get(id);
     const work = async (): Promise<Result> =>
-      use(fileAccess(addon, id, container, layersOf(container), directories.mapping));
+      use(fileAccess(addon, id, container, layersOf(container), directories.mapping, etcOf(container)));
     for (let attempt = 1; ; attempt++) {
       try {
         return await (container.running ? work() : container.lock.run(() => launcher.volumes.with(container, work)));

@@ -70,6 +70,21 @@ describe('out of a container', () => {
     expect(readFileSync(join(here, 'one'), 'utf8') + readFileSync(join(here, 'two'), 'utf8')).toBe('inner\ninner\n');
   });
 
+  test('the files of /etc that the engine writes, also when it has stopped; a mount hides none below another', async () => {
+    await engine.docker.ok('volume', 'create', 'outer');
+    const mounts = ['-v', 'inner:/data/inner', '-v', 'outer:/data'];
+    const names = ['--hostname', 'called', '--add-host', 'elsewhere:192.0.2.9'];
+    const script = 'echo below > /data/inner/file; cat /etc/hosts > /seen; echo own >> /etc/hosts';
+    await engine.docker.ok('run', '--name', 'box', ...mounts, ...names, 'busybox', 'sh', '-c', script);
+    for (const name of ['hostname', 'hosts', 'resolv.conf']) await cp(`box:/etc/${name}`, here);
+    await cp('box:/seen', here);
+    await cp('box:/data/inner/file', here);
+    const read = (name: string): string => readFileSync(join(here, name), 'utf8');
+    expect([read('hostname'), read('hosts'), read('file')]).toEqual(['called\n', `${read('seen')}own\n`, 'below\n']);
+    expect(read('hosts')).toContain('192.0.2.9\telsewhere');
+    expect(read('resolv.conf')).not.toBe('');
+  });
+
   test('- writes an archive', async () => {
     await box('mkdir /tree; echo leaf > /tree/leaf');
     const { stdout } = await engine.docker.runBinary(['cp', 'box:/tree', '-']);

@@ -161,6 +161,27 @@ test('update changes a running container', async () => {
   expect(await inspect('box', '{{.State.Running}}')).toBe('true');
 });
 
+test('limits are shown as Docker shows them: swap follows memory once, and no limit of processes is null', async () => {
+  const shown = (): Promise<string> =>
+    inspect('box', '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{json .HostConfig.PidsLimit}}');
+  const limitOfPids = async (): Promise<number | undefined> => {
+    const path = '/containers/box/stats?one-shot=1&stream=0';
+    return (await engine.client.json<{ pids_stats: { limit?: number } }>('GET', path)).pids_stats.limit;
+  };
+  await engine.docker.ok('run', '-d', '--name', 'box', '--pids-limit', '-1', '-m', '32m', 'busybox', 'sleep', '300');
+  expect(await shown()).toBe('33554432 67108864 null');
+  await engine.docker.ok('update', '-m', '48m', '--pids-limit', '20', 'box');
+  expect(await shown()).toBe('50331648 67108864 20');
+  const refused = await engine.client.send('POST', '/containers/box/update', { Memory: 80 * 1024 * 1024 });
+  expect([refused.status, refused.body.toString()]).toEqual([
+    409,
+    expect.stringContaining('Memory limit should be smaller than already set memoryswap limit'),
+  ]);
+  expect(await limitOfPids()).toBe(20);
+  await engine.docker.ok('update', '--pids-limit', '-1', 'box');
+  expect([await shown(), await limitOfPids()]).toEqual(['50331648 67108864 0', undefined]);
+});
+
 test('update changes the restart policy', async () => {
   await engine.docker.ok('run', '-d', '--name', 'box', 'busybox', 'sleep', '300');
   await engine.docker.ok('update', '--restart', 'on-failure:3', 'box');

@@ -39,7 +39,7 @@ export function containerMounts(
   ];
   const untaken = (mount: OciMount): boolean => !taken.has(mount.destination);
   // The files of /etc are also there when the user mounts something on /etc.
-  const others = [...own, ...files.filter(untaken)].sort((a, b) => depth(a.destination) - depth(b.destination));
+  const others = [...own, ...files.filter(untaken)].sort((a, b) => byDepth(a.destination, b.destination));
   return [...kernelMounts(hostConfig, options).filter(untaken), ...others];
 }
 
@@ -130,6 +130,9 @@ function bind(source: string, destination: string, options: string[] = []): OciM
 }
 
 const depth = (path: string): number => path.split('/').filter(Boolean).length;
+
+/** Sorts mount points so that none covers one that was there before. */
+export const byDepth = (one: string, other: string): number => depth(one) - depth(other);
 
 /** The propagation of the root that mounts with `shared` or `slave` propagation need. */
 export function rootPropagation(mounts: readonly ContainerMount[]): string {

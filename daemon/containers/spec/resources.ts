@@ -12,7 +12,8 @@ export function containerResources(hostConfig: HostConfig, devices: OciDeviceRul
     ...compact({
       memory: compact(memory(hostConfig)),
       cpu: compact(cpu(hostConfig)),
-      pids: hostConfig.PidsLimit ? { limit: hostConfig.PidsLimit } : undefined,
+      // Zero comes of an update that lifts the limit.
+      pids: hostConfig.PidsLimit == null ? undefined : { limit: hostConfig.PidsLimit || -1 },
       blockIO: compact(blockIo(hostConfig)),
     }),
   };
@@ -23,8 +24,7 @@ function memory(hostConfig: HostConfig): NonNullable<OciResources['memory']> {
   return compact({
     limit: Memory || undefined,
     reservation: MemoryReservation || undefined,
-    // Docker: memory and no swap given means twice the memory in total.
-    swap: MemorySwap || (Memory ? Memory * 2 : undefined),
+    swap: MemorySwap || undefined,
     swappiness: MemorySwappiness != null && MemorySwappiness >= 0 ? MemorySwappiness : undefined,
     disableOOMKiller: OomKillDisable || undefined,
   });
