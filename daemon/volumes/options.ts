@@ -55,20 +55,30 @@ export function deviceOf(options: VolumeOptions | null): VolumeDevice | undefine
 const isBind = ({ options }: VolumeDevice): boolean => options.includes('bind') || options.includes('rbind');
 
 /**
- * The device as the kernel takes it: it knows no host names, so the `addr` of a network file system becomes an address.
+ * The device as the kernel takes it: it knows no host names, so the `addr` of a network file system becomes an address, or
+ * without one the server in the name of a share, "//server/share".
  * @throws Error when the name cannot be resolved
  */
-export async function resolveDevice(device: VolumeDevice, resolve: Resolver = lookupAddress): Promise<VolumeDevice> {
-  if (!['nfs', 'nfs4', 'cifs', 'smb3'].includes(device.type)) return device;
-  const options = await Promise.all(device.options.map((option) => resolveOption(option, resolve)));
-  return { ...device, options };
+export async function resolveDevice(volume: VolumeDevice, resolve: Resolver = lookupAddress): Promise<VolumeDevice> {
+  const isShare = ['cifs', 'smb3'].includes(volume.type);
+  if (!isShare && !['nfs', 'nfs4'].includes(volume.type)) return volume;
+  const options = await Promise.all(volume.options.map((option) => resolveOption(option, resolve)));
+  const [, server, path = ''] = /^\/\/([^/]+)(\/.*)?$/.exec(volume.device) ?? [];
+  if (!isShare || server === undefined || options.some((option) => /^(addr|ip)=/.test(option))) {
+    return { ...volume, options };
+  }
+  return { ...volume, device: `//${await resolveHost(server, resolve)}${path}`, options };
 }
 
 async function resolveOption(option: string, resolve: Resolver): Promise<string> {
   const [key, host = ''] = splitOnce(option, '=');
-  if (key !== 'addr' || isIP(host) !== 0) return option;
+  return key === 'addr' ? `addr=${await resolveHost(host, resolve)}` : option;
+}
+
+async function resolveHost(host: string, resolve: Resolver): Promise<string> {
+  if (isIP(host) !== 0) return host;
   try {
-    return `addr=${await resolve(host)}`;
+    return await resolve(host);
   } catch (error) {
     throw new Error(`error resolving passed in network volume address: ${(error as Error).message}`, { cause: error });
   }

@@ -46,6 +46,17 @@ describe('the address of a network file system', () => {
     expect(await resolved('tmpfs', 'addr=server')).toBe('addr=server');
   });
 
+  test.each([
+    ['//server/share/a', 'rw', '//192.0.2.1/share/a'],
+    ['//server', '', '//192.0.2.1'],
+    ['//198.51.100.7/share', '', '//198.51.100.7/share'],
+    ['//absent/share', 'ip=192.0.2.2', '//absent/share'],
+    ['//absent/share', 'addr=server', '//absent/share'],
+  ])('of the share %s with "%s" stands in %s', async (device, o, resolved) => {
+    const volume = deviceOf({ type: 'cifs', device, o })!;
+    expect((await resolveDevice(volume, resolve)).device).toBe(resolved);
+  });
+
   test('is missed by name', async () => {
     await expect(resolved('nfs4', 'addr=absent')).rejects.toThrow(
       'error resolving passed in network volume address: no host absent',
