@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readInvocation } from './config/invocation.js';
-import { createEngine, startEngine } from './engine.js';
+import { createEngine, type Engine, startEngine } from './engine.js';
 import { createServer } from './http/server.js';
 import { listenOnAll } from './listeners.js';
 import { createLogger } from './log.js';
@@ -52,6 +52,7 @@ async function run(): Promise<void> {
   const stop = async (signal: string): Promise<void> => {
     logger.info({ signal }, 'stopping; containers run on');
     await server.close();
+    await leaveFirewall(engine);
     await engine.registries.close();
     database.close();
     lock.close();
@@ -61,7 +62,21 @@ async function run(): Promise<void> {
   };
   process.once('SIGTERM', (signal) => void stop(signal));
   process.once('SIGINT', (signal) => void stop(signal));
-  process.on('SIGHUP', () => reload(engine.events));
+  process.on('SIGHUP', () => {
+    reload(engine.events);
+    // Whoever has set the host's firewall up anew can have us come back into it.
+    engine.networks.firewall
+      .admit()
+      .catch((error: unknown) => logger.error({ err: error }, "cannot pass the host's FORWARD chain"));
+  });
+}
+
+/** What stands in chains of others stays for as long as a container may need it. */
+async function leaveFirewall({ containers, networks }: Engine): Promise<void> {
+  if (containers.registry.all().some(({ running }) => running)) return;
+  await networks.firewall
+    .withdraw()
+    .catch((error: unknown) => logger.error({ err: error }, 'a rule of ours remains in a chain of others'));
 }
 
 /** A daemon whose containers have other ids than the host works below a data root of its own. */

@@ -1,4 +1,14 @@
 import type { Addon } from '../runtime/addon.js';
+import {
+  admittingRule,
+  chainsToPass,
+  type ForeignChain,
+  isOfIptables,
+  nameOf,
+  ownRules,
+  parseForeignChains,
+  settledMark,
+} from './foreign-chains.js';
 import type { PublishedPort } from './published-port.js';
 
 /** What the firewall knows about the bridge of a network. */
@@ -95,19 +105,33 @@ export class Firewall {
     await this.#apply(`table inet ${this.table} { }\ndelete table inet ${this.table}\n`);
   }
 
-  /** Base chains of others on the way of forwarded packets that drop what nobody accepts, as "ip filter FORWARD". */
-  async droppingForwardChains(): Promise<string[]> {
+  /**
+   * Has iptables' own FORWARD chains let through what our table has accepted, where they would drop it.
+   * @returns the base chains of others that go on dropping forwarded packets: we touch none but those
+   */
+  async admit(): Promise<string[]> {
     if (!this.enabled) return [];
-    const text = await this.addon.applyNftables('list chains');
-    const found: string[] = [];
-    let table = '';
-    let chain = '';
-    for (const line of text.split('\n')) {
-      table = /^table (\S+ \S+) \{/.exec(line)?.[1] ?? table;
-      chain = /^\s+chain (\S+) \{/.exec(line)?.[1] ?? chain;
-      if (/hook forward .*policy drop;/.test(line)) found.push(`${table} ${chain}`);
+    const chains = parseForeignChains(await this.addon.applyNftables('list chains'));
+    for (const chain of chainsToPass(chains)) {
+      if (ownRules(await this.#rulesOf(chain), this.table).length > 0) continue;
+      await this.#apply(admittingRule(chain, this.table));
     }
-    return found;
+    return chains.filter((chain) => chain.drops && !isOfIptables(chain)).map(nameOf);
+  }
+
+  /** Takes back what `admit` has put into the chains of others. */
+  async withdraw(): Promise<void> {
+    if (!this.enabled) return;
+    const chains = parseForeignChains(await this.addon.applyNftables('list chains'));
+    for (const chain of chains.filter(isOfIptables)) {
+      for (const handle of ownRules(await this.#rulesOf(chain), this.table)) {
+        await this.#apply(`delete rule ${nameOf(chain)} handle ${handle}\n`);
+      }
+    }
+  }
+
+  #rulesOf(chain: ForeignChain): Promise<string> {
+    return this.addon.applyNftables(`list chain ${nameOf(chain)}`);
   }
 
   async #change(verb: 'add' | 'delete', elements: Elements): Promise<void> {
@@ -231,22 +255,26 @@ const tableBody = `
     meta nfproto ipv6 iifname @masqueraded6 masquerade
   }
   chain forward {
-    type filter hook forward priority 0; policy accept;
+    type filter hook forward priority -10; policy accept;
     iifname @bridges goto judged
     oifname @bridges goto judged
   }
+  # The mark tells iptables' FORWARD, which comes later, that this is settled (foreign-chains.ts).
+  chain accepted {
+    meta mark set meta mark or ${settledMark} accept
+  }
   # What enters or leaves one of our networks.
   chain judged {
-    ct state established,related accept
-    iifname . oifname @within accept
+    ct state established,related goto accepted
+    iifname . oifname @within goto accepted
     iifname @internal drop
     oifname @internal drop
-    ct status dnat accept
-    oifname != @bridges accept
-    iifname . oifname @trusted accept
-    ip daddr . meta l4proto . th dport @open4 accept
-    ip6 daddr . meta l4proto . th dport @open6 accept
-    iifname != @bridges meta nfproto ipv4 oifname @unprotected4 accept
-    iifname != @bridges meta nfproto ipv6 oifname @unprotected6 accept
+    ct status dnat goto accepted
+    oifname != @bridges goto accepted
+    iifname . oifname @trusted goto accepted
+    ip daddr . meta l4proto . th dport @open4 goto accepted
+    ip6 daddr . meta l4proto . th dport @open6 goto accepted
+    iifname != @bridges meta nfproto ipv4 oifname @unprotected4 goto accepted
+    iifname != @bridges meta nfproto ipv6 oifname @unprotected6 goto accepted
     drop
   }`;

@@ -101,7 +101,7 @@ export class Networks {
     const { portForwarding, firewall } = this.options;
     this.shimForwards = portForwarding === 'shim' || !firewall;
     if (!firewall) return;
-    const dropping = await this.firewall.droppingForwardChains();
+    const dropping = await this.firewall.admit();
     if (dropping.length === 0) return;
     const chains = dropping.join(', ');
     if (portForwarding === 'auto') this.shimForwards = true;

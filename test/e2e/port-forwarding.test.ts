@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { eventually } from '../support/eventually.js';
 import { ask, HOST, Listening } from '../support/network-peers.js';
 import { OtherHost } from '../support/other-host.js';
 import { DaemonProcess } from '../support/daemon-process.js';
@@ -69,6 +70,69 @@ test('beside a firewall that drops what is forwarded, as dockerd sets one up, pu
   expect(await ask(HOST, 'tcp', '127.0.0.1', port)).toMatch(/^10\./);
   expect(engine.daemon!.logTail()).toContain(`inet ${table} forward`);
 });
+
+describe("beside iptables' FORWARD chain that drops, as dockerd and ufw set it up", () => {
+  const rule = '-m mark --mark 0x10000000/0x10000000 -m comment --comment';
+
+  beforeEach(() => {
+    for (const command of ['iptables', 'ip6tables']) run(command, '-P', 'FORWARD', 'DROP');
+  });
+  afterEach(() => {
+    for (const family of ['ip', 'ip6']) nft(`table ${family} filter { }\ndelete table ${family} filter`);
+  });
+
+  test('traffic of containers passes, with one rule in there, which iptables shows', async () => {
+    await restart();
+    const port = await published();
+    expect(await ask(outside.namespace, 'tcp', outside.ours, port)).toBe(outside.address);
+    const pid = await engine.docker.ok('inspect', '-f', '{{.State.Pid}}', 'web');
+    const beyond = await Listening.start(outside.namespace, 'tcp', 81);
+    try {
+      expect(await ask(`/proc/${pid}/ns/net`, 'tcp', outside.address, 81)).toBe(outside.ours);
+    } finally {
+      await beyond.stop();
+    }
+    await engine.daemon!.kill();
+    await engine.daemon!.start();
+    await restart();
+    for (const command of ['iptables', 'ip6tables']) expect(rulesOf(command, 'FORWARD')).toHaveLength(1);
+    expect(rulesOf('iptables', 'FORWARD')[0]).toContain(rule);
+  });
+
+  test('the rule stands in DOCKER-USER, comes back after a reload, and goes with the last container', async () => {
+    run('iptables', '-N', 'DOCKER-USER');
+    run('iptables', '-A', 'FORWARD', '-j', 'DOCKER-USER');
+    await restart();
+    await published();
+    await listening?.stop();
+    expect(rulesOf('iptables', 'FORWARD')).toHaveLength(0);
+    expect(rulesOf('iptables', 'DOCKER-USER')).toHaveLength(1);
+    execFileSync('iptables-restore', { input: run('iptables-save') });
+    run('iptables', '-F', 'FORWARD');
+    run('iptables', '-A', 'FORWARD', '-j', 'DOCKER-USER');
+    await restart();
+    expect(rulesOf('iptables', 'DOCKER-USER')).toHaveLength(1);
+    run('iptables', '-F', 'DOCKER-USER');
+    process.kill(engine.daemon!.pid, 'SIGHUP');
+    await eventually(
+      () => rulesOf('iptables', 'DOCKER-USER').length,
+      (count) => count === 1,
+    );
+    await engine.docker.ok('rm', '-f', 'web');
+    await engine.daemon!.stop();
+    expect(rulesOf('iptables', 'DOCKER-USER')).toHaveLength(0);
+    await engine.daemon!.start();
+  });
+
+  const rulesOf = (command: string, chain: string): string[] =>
+    run(command, '-S', chain)
+      .split('\n')
+      .filter((line) => line.includes(rule));
+});
+
+function run(command: string, ...words: string[]): string {
+  return execFileSync(command, words, { encoding: 'utf8', stdio: 'pipe' });
+}
 
 function nft(script: string): void {
   execFileSync('nft', ['-f', '-'], { input: script, stdio: ['pipe', 'pipe', 'pipe'] });

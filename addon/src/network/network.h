@@ -95,7 +95,8 @@ class Nftables {
  public:
   Nftables();
   ~Nftables();
-  /// Runs a script in one transaction. Safe on several threads. @return what it prints @throws Error with what nft says
+  /// Runs a script in one transaction. Safe on several threads. @return what it prints, with handles
+  /// @throws Error with what nft says
   std::string run(const std::string& script);
 
  private:

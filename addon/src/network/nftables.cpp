@@ -17,6 +17,7 @@ Nftables::Nftables() : context_(std::make_unique<Context>()) {
   if (!context_->nft) throw Error("open nftables", ENOMEM);
   nft_ctx_buffer_error(context_->nft.get());
   nft_ctx_buffer_output(context_->nft.get());
+  nft_ctx_output_set_flags(context_->nft.get(), NFT_CTX_OUTPUT_HANDLE);
 }
 
 Nftables::~Nftables() = default;
