@@ -5,7 +5,7 @@ import { BUILT_IN_RUNTIME } from '../config/value-syntax.js';
 import { conflict, invalid, unsupported } from '../errors.js';
 import type { ImageConfig } from '../images/image-document.js';
 import type { Endpoints } from '../networks/endpoints.js';
-import { portRequests } from '../networks/port-requests.js';
+import { exposedPorts, portRequests } from '../networks/port-requests.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ContainerStore } from '../store/containers.js';
 import {
@@ -202,6 +202,7 @@ function validateConfig(config: ContainerConfig): void {
 }
 
 function validatePorts(hostConfig: HostConfig, config: ContainerConfig): void {
+  exposedPorts(config);
   const requests = portRequests(hostConfig, config);
   if (requests.length > 0 && hostConfig.NetworkMode?.startsWith('container:')) {
     throw invalid('conflicting options: port publishing and the container type network mode');

@@ -1,5 +1,6 @@
-import { parseContainerPort } from '../networks/port-requests.js';
+import { exposedPorts as exposedByConfig, parseContainerPort } from '../networks/port-requests.js';
 import { portKey, type PublishedPort } from '../networks/published-port.js';
+import type { ApiVersion } from '../http/version.js';
 import type { Container, ContainerMount, EndpointSettings } from './container.js';
 import type { ContainerDirectories } from './directories.js';
 import type { Links } from './links.js';
@@ -11,7 +12,11 @@ export interface InspectContext {
 }
 
 /** GET /containers/{id}/json. Sizes are added by the caller who asked for them. */
-export function inspectContainer(container: Container, context: InspectContext): Record<string, unknown> {
+export function inspectContainer(
+  container: Container,
+  context: InspectContext,
+  version: ApiVersion,
+): Record<string, unknown> {
   const { directories } = context;
   const { id } = container;
   return {
@@ -46,7 +51,7 @@ export function inspectContainer(container: Container, context: InspectContext):
     },
     Mounts: container.mounts.map(inspectMount),
     Config: container.config,
-    NetworkSettings: inspectNetworks(container),
+    NetworkSettings: inspectNetworks(container, version),
   };
 }
 
@@ -104,6 +109,13 @@ export function completeEndpoint(endpoint: EndpointSettings): Record<string, unk
   };
 }
 
+/** Before there was DNSNames, the short id was one of the aliases; docker-compose 1 looks for it. */
+function withShortId({ id }: Container, endpoint: EndpointSettings): EndpointSettings {
+  const shortId = id.slice(0, 12);
+  if (!endpoint.DNSNames?.includes(shortId)) return endpoint;
+  return { ...endpoint, Aliases: [...(endpoint.Aliases ?? []), shortId] };
+}
+
 /** The published ports, and those that are only exposed with null; nothing for one that does not run. */
 function inspectPorts(container: Container): Record<string, { HostIp: string; HostPort: string }[] | null> {
   if (!container.running) return {};
@@ -119,8 +131,8 @@ function inspectPorts(container: Container): Record<string, { HostIp: string; Ho
 /** Every port that the container exposes or asks to have published, "80/tcp", in order. */
 export function exposedPorts({ config, hostConfig }: Container): string[] {
   if (['host', 'none'].includes(hostConfig.NetworkMode ?? '')) return [];
-  const keys = [...Object.keys(config.ExposedPorts ?? {}), ...Object.keys(hostConfig.PortBindings ?? {})];
-  const ports = keys.map(parseContainerPort).sort((a, b) => a.containerPort - b.containerPort);
+  const bound = Object.keys(hostConfig.PortBindings ?? {}).map(parseContainerPort);
+  const ports = [...exposedByConfig(config), ...bound].sort((a, b) => a.containerPort - b.containerPort);
   return [...new Set(ports.map(portKey))];
 }
 
@@ -141,7 +153,7 @@ export function summarizePorts(container: Container): object[] {
   });
 }
 
-function inspectNetworks(container: Container): Record<string, unknown> {
+function inspectNetworks(container: Container, version: ApiVersion): Record<string, unknown> {
   const bridge = completeEndpoint(container.networks['bridge'] ?? {});
   const pick = (field: string): unknown => bridge[field];
   return {
@@ -163,7 +175,10 @@ function inspectNetworks(container: Container): Record<string, unknown> {
     IPv6Gateway: pick('IPv6Gateway'),
     MacAddress: pick('MacAddress'),
     Networks: Object.fromEntries(
-      Object.entries(container.networks).map(([name, endpoint]) => [name, completeEndpoint(endpoint)]),
+      Object.entries(container.networks).map(([name, endpoint]) => [
+        name,
+        completeEndpoint(version.atLeast('1.45') ? endpoint : withShortId(container, endpoint)),
+      ]),
     ),
   };
 }

@@ -19,6 +19,8 @@ export interface BridgeRules {
   source: { ipv4: boolean | string; ipv6: boolean | string };
   /** Interfaces of the host from which containers may be reached directly. */
   trusted: string[];
+  /** What its containers send to published ports is left to the shims: no frame may turn around on the bridge. */
+  relayed: boolean;
   /** Every port can be reached directly from outside. */
   unprotected: { ipv4: boolean; ipv6: boolean };
 }
@@ -158,13 +160,14 @@ export class Firewall {
     return result;
   }
 
-  #ofBridge({ link, internal, source, trusted, unprotected }: BridgeRules): Elements {
+  #ofBridge({ link, internal, source, trusted, relayed, unprotected }: BridgeRules): Elements {
     const name = `"${link}"`;
     const elements: Elements = [
       ['bridges', name],
       ['within', `${name} . ${name}`],
     ];
     if (internal) elements.push(['internal', name]);
+    if (relayed) elements.push(['relayed', name]);
     for (const [family, given, used] of [
       ['4', source.ipv4, true],
       ['6', source.ipv6, this.ipv6],
@@ -204,6 +207,8 @@ const tableBody = `
   # Each bridge with itself: what stays in one network.
   set within { type ifname . ifname; }
   set internal { type ifname; }
+  # Bridges whose ports are isolated: with br_netfilter, what is translated back to them would not pass.
+  set relayed { type ifname; }
   # Bridges whose containers show the host's address outside: that of the interface, or a given one.
   set masqueraded4 { type ifname; }
   set masqueraded6 { type ifname; }
@@ -228,6 +233,7 @@ const tableBody = `
 
   chain prerouting {
     type nat hook prerouting priority -100; policy accept;
+    iifname @relayed return
     fib daddr type local jump published
   }
   chain output {

@@ -5,6 +5,7 @@ import { AddressPool } from './address-pool.js';
 import { parseBridgeOptions, type BridgeOptions } from './bridge-options.js';
 import { subnetsOf } from './definition.js';
 import type { BridgeRules } from './firewall.js';
+import type { NetworkOptions } from './network-options.js';
 import { parseSharedLinkOptions, type SharedLinkOptions } from './shared-link-options.js';
 
 /** A network in memory: its record, its addresses, and who is on it. */
@@ -88,8 +89,8 @@ export class Network {
     return this.record.definition.hostAddresses?.[pool.family] ?? this.gatewayOf(pool);
   }
 
-  /** @param masquerade whether the engine does so at all */
-  bridgeRules(masquerade: boolean): BridgeRules {
+  /** @param options whether the engine masquerades at all, and whether shims serve */
+  bridgeRules({ masquerade, userlandProxy }: Pick<NetworkOptions, 'masquerade' | 'userlandProxy'>): BridgeRules {
     const { definition } = this.record;
     const options = this.bridge!;
     const source = (mode: string, address: string): boolean | string =>
@@ -102,6 +103,7 @@ export class Network {
         ipv6: source(options.gatewayModeIPv6, options.hostIPv6),
       },
       trusted: options.trustedInterfaces,
+      relayed: !options.interContainer && userlandProxy,
       unprotected: {
         ipv4: options.gatewayModeIPv4 === 'nat-unprotected',
         ipv6: options.gatewayModeIPv6 === 'nat-unprotected',

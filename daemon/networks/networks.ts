@@ -91,7 +91,7 @@ export class Networks {
       });
     }
     await this.firewall.install(
-      bridges.map((network) => network.bridgeRules(this.options.masquerade)),
+      bridges.map((network) => network.bridgeRules(this.options)),
       ports,
     );
   }
@@ -164,7 +164,7 @@ export class Networks {
     network.closing = true;
     try {
       await this.#bringUp(network, true);
-      if (network.bridge) await this.firewall.addBridge(network.bridgeRules(this.options.masquerade));
+      if (network.bridge) await this.firewall.addBridge(network.bridgeRules(this.options));
       network.closing = false;
     } catch (error) {
       await this.#takeDown(network).catch(() => undefined);
@@ -246,7 +246,7 @@ export class Networks {
 
   async #takeDown(network: Network): Promise<void> {
     const { definition } = network.record;
-    if (network.bridge) await this.firewall.removeBridge(network.bridgeRules(this.options.masquerade));
+    if (network.bridge) await this.firewall.removeBridge(network.bridgeRules(this.options));
     const shared = this.list().some((other) => other !== network && other.record.definition.link === definition.link);
     if (definition.ownsLink && !shared) await this.addon.deleteLink(definition.link);
   }

@@ -23,8 +23,7 @@ export function portRequests(hostConfig: HostConfig, config: ContainerConfig): P
   });
   if (hostConfig.PublishAllPorts) {
     const named = new Set(requests.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`));
-    for (const port of Object.keys(config.ExposedPorts ?? {})) {
-      const parsed = parseContainerPort(port);
+    for (const parsed of exposedPorts(config)) {
       if (named.has(`${parsed.containerPort}/${parsed.protocol}`)) continue;
       requests.push({ ...parsed, hostAddress: '', first: 0, last: 0 });
     }
@@ -42,6 +41,16 @@ export function parseContainerPort(text: string): { containerPort: number; proto
   const known = protocol.toLowerCase();
   if (!protocols.includes(known)) throw invalid(`invalid proto: ${protocol}`);
   return { containerPort, protocol: known as Protocol };
+}
+
+/** What a container or its image says it listens at; "80-82/tcp" is three. @throws GantryError invalid */
+export function exposedPorts({ ExposedPorts }: ContainerConfig): { containerPort: number; protocol: Protocol }[] {
+  return Object.keys(ExposedPorts ?? {}).flatMap((text) => {
+    const [numbers = '', ...protocol] = text.split('/');
+    const { first, last } = hostPorts(numbers);
+    const ports = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    return ports.map((port) => parseContainerPort([port, ...protocol].join('/')));
+  });
 }
 
 function hostPorts(text: string): { first: number; last: number } {

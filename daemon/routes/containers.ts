@@ -58,9 +58,9 @@ export function containerRoutes(containers: Containers): Handlers {
       return { Id: container.id, Warnings: warnings };
     },
 
-    async ContainerInspect({ params, query }) {
+    async ContainerInspect({ params, query, version }) {
       const container = find(params.id);
-      return { ...inspectContainer(container, inspection), ...(query.size && (await sizes(container))) };
+      return { ...inspectContainer(container, inspection, version), ...(query.size && (await sizes(container))) };
     },
 
     async ContainerStart({ params }) {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { eventually } from '../support/eventually.js';
 import { OtherHost } from '../support/other-host.js';
 import { useEngine } from '../support/test-engine.js';
 
@@ -28,9 +29,13 @@ interface Endpoint {
   DNSNames: string[] | null;
 }
 
-async function endpoint(name: string, network: string): Promise<Endpoint> {
+async function networksOf(name: string): Promise<Record<string, Endpoint>> {
   const all = await engine.docker.ok('inspect', '-f', '{{json .NetworkSettings.Networks}}', name);
-  return (JSON.parse(all) as Record<string, Endpoint>)[network]!;
+  return JSON.parse(all) as Record<string, Endpoint>;
+}
+
+async function endpoint(name: string, network: string): Promise<Endpoint> {
+  return (await networksOf(name))[network]!;
 }
 
 const post = async (path: string, body: object): Promise<[number, string]> => {
@@ -69,6 +74,32 @@ describe('the API', () => {
     [{ Name: 'x', EnableIPv4: false, EnableIPv6: false }, 400, 'IPv4 or IPv6 must be enabled'],
     [{ Name: 'x', Options: { foo: 'bar' } }, 400, 'option "foo" is not supported by the bridge driver'],
     [{ Name: 'x', IPAM: { Config: [{ Subnet: '10.1.0.1/24' }] } }, 400, 'it should be 10.1.0.0/24'],
+    [
+      { Name: 'x', IPAM: { Config: [{ Subnet: '10.1.0.0/24' }, { Subnet: '10.1.1.0/24' }] } },
+      403,
+      "bridge driver doesn't support multiple subnets",
+    ],
+    [
+      { Name: 'x', IPAM: { Config: [{ Subnet: '10.1.0.0/24', Gateway: '10.1.0.255' }] } },
+      500,
+      'failed to allocate gateway (10.1.0.255): Address already in use',
+    ],
+    [{ Name: 'x', IPAM: { Driver: 'null' } }, 400, 'ipv4 pool is empty'],
+    [{ Name: 'x', ConfigOnly: true, Internal: true }, 403, 'can only contain network specific fields'],
+    [{ Name: 'x', ConfigFrom: { Network: 'bridge' } }, 404, 'configuration network "bridge" does not exist'],
+    [{ Name: 'x', ConfigFrom: { Network: 'c' }, Labels: { a: 'b' } }, 403, 'user specified configurations are not'],
+    [{ Name: 'x', ConfigFrom: { Network: 'c' }, Options: { a: 'b' } }, 403, 'network driver options are not'],
+    [{ Name: 'x', ConfigFrom: { Network: 'c' }, ConfigOnly: true }, 403, 'a configuration network cannot depend on'],
+    [
+      { Name: 'x', Options: { 'com.docker.network.enable_ipv6': 'x' } },
+      400,
+      'driver-opt "com.docker.network.enable_ipv6" is not a valid bool',
+    ],
+    [
+      { Name: 'x', Options: { 'com.docker.network.driver.mtu': '' } },
+      400,
+      'failed to parse com.docker.network.driver.mtu value:  (strconv.Atoi: parsing "": invalid syntax)',
+    ],
   ])('%j is refused with %i', async (body, status, message) => {
     expect(await post('/networks/create', body)).toEqual([status, expect.stringContaining(message)]);
   });
@@ -100,11 +131,66 @@ describe('the API', () => {
 
   test('prune takes what no container has, running or not', async () => {
     for (const name of ['used', 'unused']) await create(name);
+    await create('configuration', '--config-only');
     await engine.docker.ok('create', '--name', 'box', '--network', 'used', 'busybox', 'true');
     expect(await engine.docker.ok('network', 'prune', '-f')).toContain('unused');
     expect(await engine.docker.ok('network', 'ls', '-q', '--filter', 'type=custom', '--format', '{{.Name}}')).toBe(
-      'used',
+      'configuration\nused',
     );
+    const twice = encodeURIComponent(JSON.stringify({ until: ['1h', '2h'] }));
+    expect(await post(`/networks/prune?filters=${twice}`, {})).toEqual([400, 'more than one until filter specified']);
+  });
+
+  test('a configuration network lends its settings, and IPv4 is shown first', async () => {
+    const subnets = ['--ipv6', '--subnet', 'fd00:203::/64', '--subnet', `10.${block}.203.0/24`];
+    await create('settings', '--config-only', ...subnets, '--label', 'a=b');
+    await create('net', '--config-from', 'settings');
+    const network = await engine.client.json<Record<string, unknown>>('GET', '/networks/net');
+    expect(network).toMatchObject({ EnableIPv6: true, Labels: { a: 'b' }, ConfigFrom: { Network: 'settings' } });
+    expect(network['IPAM']).toMatchObject({
+      Config: [{ Subnet: `10.${block}.203.0/24` }, { Subnet: 'fd00:203::/64' }],
+    });
+    expect(await engine.docker.fails('network', 'rm', 'settings')).toContain('is in use');
+  });
+
+  test('a container that does not run joins, and leaves also what is no longer there', async () => {
+    await create('net');
+    await engine.docker.ok('create', '--name', 'box', 'busybox', 'true');
+    await engine.docker.ok('network', 'connect', '--alias', 'db', 'net', 'box');
+    await engine.docker.ok('network', 'connect', '--alias', 'other', 'net', 'box');
+    const id = (await engine.docker.ok('inspect', '-f', '{{.Id}}', 'box')).slice(0, 12);
+    expect(await endpoint('box', 'net')).toMatchObject({ Aliases: ['db'], DNSNames: ['box', 'db', id] });
+    const old = await engine.client.json<{ NetworkSettings: { Networks: Record<string, Endpoint> } }>(
+      'GET',
+      '/v1.44/containers/box/json',
+    );
+    expect(old.NetworkSettings.Networks['net']!.Aliases).toEqual(['db', id]);
+    await engine.docker.ok('network', 'rm', 'net');
+    await engine.docker.ok('network', 'disconnect', 'net', 'box');
+    expect(await post('/networks/net/disconnect', { Container: 'box' })).toEqual([
+      500,
+      expect.stringMatching(/^container [0-9a-f]{64} is not connected to the network net$/),
+    ]);
+    expect(Object.keys(await networksOf('box'))).toEqual(['bridge']);
+  });
+
+  test('the endpoints of a request are all that a container gets; the mode alone decides only without them', async () => {
+    await create('net');
+    const body = { Image: 'busybox', NetworkingConfig: { EndpointsConfig: { net: {} } } };
+    await post('/containers/create?name=box', body);
+    expect(Object.keys(await networksOf('box'))).toEqual(['net']);
+    const [status] = await post('/containers/create', { ...body, HostConfig: { NetworkMode: 'host' } });
+    expect(status).toBe(400);
+  });
+
+  test('who joins the network of another stays with that one, whoever gets its name', async () => {
+    await sleeper('one');
+    await engine.docker.ok('create', '--name', 'two', '--network', 'container:one', 'busybox', 'hostname');
+    const id = await engine.docker.ok('inspect', '-f', '{{.Id}}', 'one');
+    expect(await engine.docker.ok('inspect', '-f', '{{.HostConfig.NetworkMode}}', 'two')).toBe(`container:${id}`);
+    await engine.docker.ok('rename', 'one', 'other');
+    await sleeper('one');
+    expect(await engine.docker.ok('start', '-a', 'two')).toBe(id.slice(0, 12));
   });
 
   test('events tell of networks and who is on them', async () => {
@@ -144,6 +230,19 @@ describe('isolation', () => {
     const { IPAddress, Gateway } = await endpoint('cb', 'net');
     expect(await reaches('ca', IPAddress)).toBe(false);
     expect(await reaches('ca', Gateway)).toBe(true);
+    // What is published is published for everybody, whether or not the host filters bridged packets.
+    const serve = 'mkdir /w; echo here >/w/index.html; exec httpd -f -h /w';
+    await engine.docker.ok(
+      ...['run', '-d', '--name', 'web', '--network', 'net', '-p', '80', 'busybox', 'sh', '-c', serve],
+    );
+    const [, port] = /:(\d+)$/m.exec(await engine.docker.ok('port', 'web')) ?? [];
+    for (const client of ['ca', 'web']) {
+      const fetch = ['exec', client, 'timeout', '2', 'wget', '-q', '-O', '-', `http://${Gateway}:${port}/`];
+      await eventually(
+        async () => (await engine.docker.run(fetch)).stdout,
+        (answer) => answer.trim() === 'here',
+      );
+    }
   });
 
   test('an internal network has no way out', async () => {
@@ -182,10 +281,22 @@ describe('addresses', () => {
     expect(await exec('one', 'ip', '-o', 'addr', 'show', 'eth0')).toContain('inet6 fd00:200::77/64');
     expect(await engine.docker.fails('run', '--rm', ...flags, 'busybox', 'true')).toContain('Address already in use');
     const outsideOfSubnet = await engine.docker.fails('create', '--network', 'net', '--ip', '10.1.1.1', 'busybox');
+    const broadcast = ['--network', 'net', '--ip', `10.${block}.200.255`];
+    expect(await engine.docker.fails('run', '--rm', ...broadcast, 'busybox')).toContain('Address already in use');
     expect(outsideOfSubnet).toContain('no configured subnet or ip-range contain the IP address 10.1.1.1');
     await sleeper('two', '--network', 'net');
     expect(await reaches('two', 'fd00:200::77')).toBe(true);
     expect(await reaches('two', 'fd00:200::1')).toBe(true);
+  });
+
+  test('link-local addresses come with the others, and belong to no family of the network', async () => {
+    await create('net');
+    await sleeper('box');
+    const addresses = ['--link-local-ip', '169.254.5.5', '--link-local-ip', 'fe80::55'];
+    await engine.docker.ok('network', 'connect', ...addresses, 'net', 'box');
+    const shown = await exec('box', 'ip', '-o', 'addr', 'show', 'eth1');
+    expect(shown).toContain('inet 169.254.5.5/16');
+    expect(shown).toContain('inet6 fe80::55/64');
   });
 
   test('a network of IPv6 alone has nothing of IPv4', async () => {
