@@ -37,7 +37,7 @@ test.each([
 });
 
 test('a range of exposed ports is every port in it', () => {
-  const ports = (text: string) => exposedPorts({ ExposedPorts: { [text]: {} } } as never);
+  const ports = (text: string) => exposedPorts({ ExposedPorts: { [text]: {} } });
   expect(ports('80-82/udp').map(({ containerPort, protocol }) => `${containerPort}/${protocol}`)).toEqual([
     '80/udp',
     '81/udp',
