@@ -194,7 +194,10 @@ export class Networks {
     } else {
       const { parent } = parseSharedLinkOptions(driver as 'macvlan' | 'ipvlan', definition.options);
       definition.link = parent || `d${driver[0]}-${id.slice(0, 12)}`;
-      if (parent && !this.addon.linkExists(parent)) vlanOf(parent);
+      if (parent && !this.addon.linkExists(parent)) {
+        const { lower } = vlanOf(parent);
+        if (!this.addon.linkExists(lower)) throw internal(`-o parent interface was not found on the host: ${lower}`);
+      }
     }
     const taken = this.#subnets().map(({ subnet }) => subnet);
     const { subnets, ipam: shown } = allocateSubnets(ipam, families, this.#pools, taken);

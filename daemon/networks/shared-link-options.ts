@@ -52,8 +52,7 @@ export function parseSharedLinkOptions(
 export function vlanOf(parent: string): { lower: string; id: number } {
   const match = /^(.+)\.(\d+)$/.exec(parent);
   const id = Number(match?.[2]);
-  if (!match?.[1] || id < 1 || id > 4094) {
-    throw internal(`invalid subinterface vlan name ${parent}, example formatting is eth0.10`);
-  }
+  if (!match?.[1]) throw internal(`invalid subinterface vlan name ${parent}, example formatting is eth0.10`);
+  if (id < 1 || id > 4094) throw internal(`vlan id must be between 1-4094, received: ${id}`);
   return { lower: match[1], id };
 }

@@ -85,6 +85,16 @@ describe('the API', () => {
       'failed to allocate gateway (10.1.0.255): Address already in use',
     ],
     [{ Name: 'x', IPAM: { Driver: 'null' } }, 400, 'ipv4 pool is empty'],
+    [
+      { Name: 'x', Driver: 'macvlan', Options: { parent: 'nosuch0.10' } },
+      500,
+      '-o parent interface was not found on the host: nosuch0',
+    ],
+    [
+      { Name: 'x', Driver: 'ipvlan', Options: { parent: 'lo.4095' } },
+      500,
+      'vlan id must be between 1-4094, received: 4095',
+    ],
     [{ Name: 'x', ConfigOnly: true, Internal: true }, 403, 'can only contain network specific fields'],
     [{ Name: 'x', ConfigFrom: { Network: 'bridge' } }, 404, 'configuration network "bridge" does not exist'],
     [{ Name: 'x', ConfigFrom: { Network: 'c' }, Labels: { a: 'b' } }, 403, 'user specified configurations are not'],
