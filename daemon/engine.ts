@@ -169,7 +169,7 @@ export function createEngine(
     logger,
   );
   const execs = new Execs(registry, links, containerEvents);
-  const health = new HealthChecks(execs, containerEvents, logger);
+  const health = new HealthChecks(execs, store, containerEvents, logger);
   const lifecycle = new Lifecycle(addon, launcher, store, directories, endpoints, containerEvents, health, logger);
   const removal = new Removal(
     addon,

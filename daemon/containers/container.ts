@@ -1,7 +1,7 @@
 import type { Schemas } from '../api.js';
 import { conflict, type GantryError } from '../errors.js';
 import type { ShimClient } from '../runtime/shim-client.js';
-import type { ContainerState } from './state.js';
+import type { ContainerState, HealthState } from './state.js';
 import { Mutex } from './mutex.js';
 
 export type ContainerConfig = Schemas['ContainerConfig'];
@@ -87,7 +87,6 @@ export class Container implements ContainerRecord {
   /** Streams attached before the start: how to connect each once init waits for its execve, and how to end it instead. */
   readonly pendingAttachments = new Map<() => Promise<void>, () => void>();
   readonly execIds = new Set<string>();
-  health: HealthState | undefined;
 
   constructor(record: ContainerRecord, state: ContainerState) {
     this.id = record.id;
@@ -101,6 +100,14 @@ export class Container implements ContainerRecord {
     this.path = record.path;
     this.args = record.args;
     this.state = state;
+  }
+
+  get health(): HealthState | undefined {
+    return this.state.health;
+  }
+
+  set health(health: HealthState | undefined) {
+    this.state.health = health;
   }
 
   get running(): boolean {
@@ -120,10 +127,4 @@ export const restarting = ({ id }: Container): GantryError =>
 export interface ExitStatus {
   exitCode: number;
   error?: string;
-}
-
-export interface HealthState {
-  status: 'starting' | 'healthy' | 'unhealthy';
-  failingStreak: number;
-  log: { Start: string; End: string; ExitCode: number; Output: string }[];
 }

@@ -1,9 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { FastifyBaseLogger } from 'fastify';
-import type { Container, HealthState } from './container.js';
+import type { ContainerStore } from '../store/containers.js';
+import type { Container } from './container.js';
 import { Demultiplexer } from './demultiplexer.js';
 import type { ContainerEvents } from './events.js';
 import type { Execs } from './exec.js';
+import type { HealthState } from './state.js';
 import { timestamp } from './timestamp.js';
 
 const nanosecondsPerMillisecond = 1_000_000;
@@ -21,6 +23,7 @@ export class HealthChecks {
 
   constructor(
     readonly execs: Execs,
+    readonly store: ContainerStore,
     readonly events: ContainerEvents,
     readonly logger: FastifyBaseLogger,
   ) {}
@@ -35,14 +38,22 @@ export class HealthChecks {
     this.#schedule(container);
   }
 
+  /** Goes on with a container that ran while the daemon was away: nothing was probed, and nothing has changed. */
+  resume(container: Container): void {
+    if (!container.health) return this.start(container);
+    const last = container.health.log.at(-1);
+    const sinceThen = last ? Date.now() - Date.parse(last.End) : 0;
+    this.#schedule(container, Math.max(0, interval(container) - sinceThen));
+  }
+
   stop(container: Container): void {
     clearTimeout(this.#timers.get(container.id));
     this.#timers.delete(container.id);
     if (container.health) container.health.status = 'unhealthy';
   }
 
-  #schedule(container: Container): void {
-    const timer = setTimeout(() => void this.#probe(container), interval(container));
+  #schedule(container: Container, delay = interval(container)): void {
+    const timer = setTimeout(() => void this.#probe(container), delay);
     this.#timers.set(container.id, timer);
   }
 
@@ -56,6 +67,7 @@ export class HealthChecks {
     health.log.push({ Start: startedAt, End: timestamp(), ExitCode: result.exitCode, Output: result.output });
     health.log.splice(0, health.log.length - logLength);
     this.#judge(container, health, result.exitCode);
+    this.store.saveState(container);
     this.#schedule(container);
   }
 

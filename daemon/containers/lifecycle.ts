@@ -76,6 +76,7 @@ export class Lifecycle {
       oomKilled: false,
     });
     this.adopt(container, client);
+    this.health.start(container);
     this.store.saveState(container);
     this.events.publish(container, 'start');
     // Who asked while the process was being started is connected now.
@@ -120,7 +121,6 @@ export class Lifecycle {
     client.on('oom', () => this.events.publish(container, 'oom'));
     client.on('exit', (exit) => end({ startedAt: container.state.startedAt, ...exit }));
     client.once('close', () => end(readExitRecord(this.directories.data(container.id, 'exit.json'))));
-    this.health.start(container);
   }
 
   /**

@@ -80,6 +80,7 @@ export class Reconciliation {
         this.store.saveState(container);
         container.previousShim = this.shims.endOf(state.shimPid, client);
         this.lifecycle.adopt(container, client);
+        this.lifecycle.health.resume(container);
         await this.lifecycle.endpoints.repair(container);
         return;
       }

@@ -22,6 +22,14 @@ export interface ContainerState {
   ports?: PublishedPort[];
   /** Its interfaces by network. One that is pending is being made or removed. */
   interfaces?: Record<string, { name: string; pending: boolean }>;
+  /** What its health check has found, if it has one. */
+  health?: HealthState | undefined;
+}
+
+export interface HealthState {
+  status: 'starting' | 'healthy' | 'unhealthy';
+  failingStreak: number;
+  log: { Start: string; End: string; ExitCode: number; Output: string }[];
 }
 
 /** Go's zero time, which Docker shows for "never". */

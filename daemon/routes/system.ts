@@ -3,6 +3,7 @@ import type { Events } from '../events/events.js';
 import type { Handlers } from '../http/call.js';
 import type { Addon } from '../runtime/addon.js';
 import { diskUsage, requestedKinds, type UsageSources } from '../system/disk-usage.js';
+import { infoForVersion } from '../system/info-versions.js';
 import { describeEngine, type InfoCounts } from '../system/info.js';
 import { describeVersion } from '../system/version.js';
 import { eventRoutes } from './events.js';
@@ -41,7 +42,10 @@ export function systemRoutes({ config, addon, events, counts, usage }: SystemSou
 
     SystemVersion: () => describeVersion(),
 
-    SystemInfo: () => describeEngine(config, addon.hostInfo(), { ...counts(), eventListeners: events.listeners }),
+    SystemInfo({ version }) {
+      const info = describeEngine(config, addon.hostInfo(), { ...counts(), eventListeners: events.listeners });
+      return infoForVersion(info, version);
+    },
 
     SystemDataUsage: ({ query, version }) => diskUsage(usage, requestedKinds(query.type), version, query.verbose),
   };

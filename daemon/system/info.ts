@@ -13,10 +13,18 @@ export interface InfoCounts {
   eventListeners: number;
 }
 
+/** What differs between versions of the API has a type here. */
+export interface EngineInfo extends Record<string, unknown> {
+  FirewallBackend: object;
+  RegistryConfig: object;
+  RuncCommit: object;
+  SecurityOptions: string[];
+}
+
 type HostInfo = ReturnType<Addon['hostInfo']>;
 
 /** GET /info: facts about the host and the engine. */
-export function describeEngine(config: Config, host: HostInfo, counts: InfoCounts): Record<string, unknown> {
+export function describeEngine(config: Config, host: HostInfo, counts: InfoCounts): EngineInfo {
   return {
     ID: engineId(config.dataRoot),
     ...countsOf(counts),
@@ -102,7 +110,7 @@ function describeMachine(host: HostInfo): Record<string, unknown> {
   };
 }
 
-function describeRegistries(config: Config): Record<string, unknown> {
+function describeRegistries(config: Config): Record<string, unknown> & Pick<EngineInfo, 'RegistryConfig'> {
   const { httpProxy, httpsProxy, noProxy, mirrors, insecure } = registrySettings(config, []);
   const isNetwork = (entry: string): boolean => entry.includes('/');
   const hub = { Name: 'docker.io', Mirrors: mirrors, Official: true, Secure: true };
@@ -132,7 +140,7 @@ function withoutPassword(proxy: string): string {
   return url.href;
 }
 
-function describeRuntimes(config: Config): Record<string, unknown> {
+function describeRuntimes(config: Config): Record<string, unknown> & Pick<EngineInfo, 'RuncCommit'> {
   const others = Object.entries(config.runtimes).map(([name, { path, runtimeArgs }]) => [name, { path, runtimeArgs }]);
   return {
     Runtimes: { [BUILT_IN_RUNTIME]: { path: 'gantry-shim' }, ...Object.fromEntries(others) },

@@ -92,6 +92,17 @@ test('version is as documented, and its engine repeats it', async () => {
   expect(body.Components[0]).toMatchObject({ Name: 'Engine', Version: body.Version, Details: { Arch: body.Arch } });
 });
 
+test.each([
+  ['1.24', { SecurityOptions: expect.arrayContaining(['seccomp']), KernelMemory: false, BridgeNfIptables: false }, []],
+  ['1.46', { RegistryConfig: { AllowNondistributableArtifactsCIDRs: null } }, ['KernelMemory']],
+  ['1.48', { BridgeNfIp6tables: false, RuncCommit: { ID: '', Expected: '' } }, ['FirewallBackend']],
+  ['1.50', { FirewallBackend: { Driver: 'nftables' } }, ['BridgeNfIp6tables', 'RuncCommit.Expected', 'KernelMemory']],
+])('info in version %s has what its clients know', async (version, members, absent) => {
+  const { body } = await server.request.get(`/v${version}/info`).expect(200);
+  expect(body).toMatchObject(members);
+  for (const path of absent) expect(body).not.toHaveProperty(path);
+});
+
 test('info is as documented', async () => {
   const { body } = await server.request.get('/v1.44/info');
   expect(undocumented('SystemInfo', 200, body)).toEqual([]);

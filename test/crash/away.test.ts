@@ -22,6 +22,12 @@ afterAll(() => engine.dispose());
 
 const GONE_MS = 30_000;
 
+interface Health {
+  Status: string;
+  FailingStreak: number;
+  Log: { Start: string }[];
+}
+
 /** Kills the daemon, waits until a container has ended without it, and starts it again. */
 async function awayUntilEnded(name: string): Promise<void> {
   const { Pid } = await engine.state(name);
@@ -60,6 +66,29 @@ test('a container that is to be restarted always is restarted', async () => {
     () => engine.state('lasting'),
     ({ Running }) => Running,
   );
+});
+
+test.each(['kill', 'stop'] as const)('what health checks have found outlasts a %s of the daemon', async (ending) => {
+  // The first check finds it well, all others fail.
+  const check = ['CMD-SHELL', 'test -e /seen && exit 3; touch /seen'];
+  await engine.client.json('POST', '/containers/create?name=probed', {
+    Image: 'busybox',
+    Cmd: ['sleep', '300'],
+    Healthcheck: { Test: check, Interval: 100_000_000, Retries: 1000 },
+    HostConfig: { NetworkMode: 'none' },
+  });
+  await engine.startContainer('probed');
+  const health = async (): Promise<Health> =>
+    (await engine.client.json<{ State: { Health: Health } }>('GET', '/containers/probed/json')).State.Health;
+  const failed = await eventually(health, ({ FailingStreak }) => FailingStreak >= 2);
+  expect(failed.Status).toBe('healthy');
+  await engine[ending]();
+  await engine.daemon.start();
+  const now = await health();
+  expect(now.Status).toBe('healthy');
+  expect(now.FailingStreak).toBeGreaterThanOrEqual(failed.FailingStreak);
+  expect(now.Log.map(({ Start }) => Start)).toContain(failed.Log.at(-1)?.Start);
+  await eventually(health, ({ FailingStreak }) => FailingStreak > now.FailingStreak);
 });
 
 test('a paused container stays paused, and goes on when asked', async () => {

@@ -27,6 +27,16 @@ export class CrashEngine {
   /** kill -9, then the connections of the dead daemon are given up. */
   async kill(): Promise<void> {
     await this.daemon.kill();
+    this.#reconnect();
+  }
+
+  /** SIGTERM, and the same. */
+  async stop(): Promise<void> {
+    await this.daemon.stop();
+    this.#reconnect();
+  }
+
+  #reconnect(): void {
     this.client.close();
     this.client = this.#connect();
   }
