@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { ask, HOST, Listening, Talking, type Transport } from '../support/network-peers.js';
+import { eventually } from '../support/eventually.js';
 import { OtherHost } from '../support/other-host.js';
 import { useEngine } from '../support/test-engine.js';
 
@@ -169,7 +170,8 @@ test('SCTP is translated: its elements are in the table while the container runs
     'already allocated',
   );
   await engine.docker.ok('rm', '-f', 'web');
-  expect(table()).not.toContain('sctp');
+  // Nobody waits for that.
+  await eventually(table, (text) => !text.includes('sctp'));
 });
 
 test('ports are held and served while the daemon is dead, and after it has come back', async () => {
