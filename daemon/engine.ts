@@ -17,6 +17,7 @@ import { Lifecycle } from './containers/lifecycle.js';
 import { Links } from './containers/links.js';
 import { Logs } from './containers/logs.js';
 import { NameResolution } from './containers/name-resolution.js';
+import { refuseContainersOfAnotherDataRoot } from './containers/other-data-root.js';
 import { Reconciliation } from './containers/reconcile.js';
 import { ContainerRegistry } from './containers/registry.js';
 import { Removal } from './containers/removal.js';
@@ -250,6 +251,8 @@ export function createEngine(
 
 /** Brings the world and SQLite together, then starts what restart policies ask for. */
 export async function startEngine(engine: Engine, logger: FastifyBaseLogger): Promise<void> {
+  const { directories, shims } = engine.reconciliation;
+  await refuseContainersOfAnotherDataRoot(directories, shims);
   engine.reconciliation.load();
   engine.networks.load(timestamp());
   engine.names.tables.retain(new Set(engine.networks.list().map(({ id }) => id)));

@@ -1,5 +1,7 @@
 import { jest } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { eventually } from '../support/eventually.js';
 import { expectHostAsItWas, takeSnapshot, type HostSnapshot } from '../support/host-snapshot.js';
 import { isAlive, startTime } from '../support/processes.js';
@@ -163,4 +165,22 @@ test('names are answered while the daemon is away', async () => {
   expect((await engine.log('asking')).trim().split('\n')).toEqual(Array<string>(40).fill('yes'));
   await engine.removeAll();
   expect((await engine.client.send('DELETE', '/networks/named')).status).toBe(204);
+});
+
+test('a daemon with another data root does not start beside containers that run, and leaves them alone', async () => {
+  const { daemon } = engine;
+  await engine.run('lasting', 'exec sleep 300');
+  const { Pid } = await engine.state('lasting');
+  await engine.stop();
+  const other = join(daemon.root, 'other');
+  const roots = ['--data-root', other, '--exec-root', daemon.execRoot, '--cgroup-parent', daemon.cgroupParent];
+  const own = ['--host', `unix://${daemon.root}/other.sock`, '--bridge', 'none', '--iptables=false'];
+  const run = spawnSync('bin/gantryd', [...roots, ...own, '--pidfile', join(daemon.root, 'other.pid')], {
+    timeout: 20_000,
+  });
+  expect(run.status).toBe(1);
+  expect(run.stdout.toString() + run.stderr.toString()).toContain(`belongs to the data root ${daemon.dataRoot}, but`);
+  expect(isAlive(Pid)).toBe(true);
+  await daemon.start();
+  expect((await engine.state('lasting')).Status).toBe('running');
 });

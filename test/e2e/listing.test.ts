@@ -150,27 +150,14 @@ test('info and version name the engine and what it can do', async () => {
 });
 
 test("events tell a container's life in order", async () => {
-  const since = String(Math.floor(Date.now() / 1000) - 1);
+  const since = Date.now();
   await engine.docker.run(['run', '--rm', '--name', 'teller', 'busybox', 'sh', '-c', 'exit 5']);
   await eventually(
     () => ps('-a'),
     (list) => list === '',
   );
-  const until = String(Math.floor(Date.now() / 1000) + 1);
   const format = '{{.Type}} {{.Action}} {{.Actor.Attributes.exitCode}}';
-  const events = (
-    await engine.docker.ok(
-      'events',
-      '--since',
-      since,
-      '--until',
-      until,
-      '--filter',
-      'container=teller',
-      '--format',
-      format,
-    )
-  ).split('\n');
+  const events = await engine.docker.eventsSince(since, 'container=teller', format);
   const actions = events
     .filter((line) => line.startsWith('container'))
     .map((line) => line.replace(/ (<no value>)?$/, ''));

@@ -74,6 +74,14 @@ export class DockerCli {
     });
   }
 
+  /** What `docker events` tells of the time since then, in milliseconds, until now; a line for each. */
+  async eventsSince(since: number, filter: string, format: string): Promise<string[]> {
+    const seconds = (milliseconds: number): string => (milliseconds / 1000).toFixed(3);
+    const times = ['--since', seconds(since), '--until', seconds(Date.now() + 10)];
+    const lines = await this.ok('events', ...times, '--filter', filter, '--format', format);
+    return lines === '' ? [] : lines.split('\n');
+  }
+
   /** Starts a command to talk with, its stdin a pipe. */
   session(...args: string[]): CliSession {
     return new CliSession(spawn('docker', args, { env: this.#environment() }));
