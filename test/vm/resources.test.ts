@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../support/eventually.js';
@@ -92,6 +92,58 @@ describe('limits on cgroup v2', () => {
     );
     expect(await engine.docker.ok('wait', id)).toBe('137');
     expect((await inspect(id)).State).toMatchObject({ OOMKilled: true, ExitCode: 137 });
+  });
+});
+
+describe('block devices on cgroup v2', () => {
+  const SCHEDULER = '/sys/block/vda/queue/scheduler';
+  const device = readFileSync('/sys/block/vda/dev', 'utf8').trim();
+  const WRITTEN = 4 * MIB;
+
+  /** Milliseconds until so many bytes are on the disk. */
+  async function write(id: string): Promise<number> {
+    const started = performance.now();
+    await engine.docker.ok(
+      'exec',
+      id,
+      'dd',
+      'if=/dev/zero',
+      'of=/file',
+      'bs=64k',
+      `count=${WRITTEN >> 16}`,
+      'conv=fsync',
+    );
+    return performance.now() - started;
+  }
+
+  test('throttles hold', async () => {
+    const throttles = ['--device-write-bps=/dev/vda:1mb', '--device-read-iops=/dev/vda:500'];
+    const throttled = await runSleeper(...throttles);
+    expect(value(await cgroupOf(throttled), 'io.max')).toBe(`${device} rbps=max wbps=${MIB} riops=500 wiops=max`);
+    const elapsed = await write(throttled);
+    expect(elapsed).toBeGreaterThan(3000);
+    expect(await write(await runSleeper())).toBeLessThan(elapsed / 2);
+    const { blkio_stats } = await engine.client.json<{
+      blkio_stats: { io_service_bytes_recursive: { major: number; minor: number; op: string; value: number }[] };
+    }>('GET', `/containers/${throttled}/stats?stream=false&one-shot=true`);
+    const [major, minor] = device.split(':').map(Number);
+    const written = blkio_stats.io_service_bytes_recursive.find(
+      (entry) => entry.major === major && entry.minor === minor && entry.op.toLowerCase() === 'write',
+    );
+    expect(written?.value).toBeGreaterThanOrEqual(WRITTEN);
+  });
+
+  test('weights are those of the scheduler that knows them, and change', async () => {
+    writeFileSync(SCHEDULER, 'bfq');
+    try {
+      const id = await runSleeper('--blkio-weight=300', '--blkio-weight-device=/dev/vda:500');
+      const cgroup = await cgroupOf(id);
+      expect(value(cgroup, 'io.bfq.weight').split('\n')).toEqual(['default 300', `${device} 500`]);
+      await engine.docker.ok('update', '--blkio-weight=700', id);
+      expect(value(cgroup, 'io.bfq.weight').split('\n')).toEqual(['default 700', `${device} 500`]);
+    } finally {
+      writeFileSync(SCHEDULER, 'none');
+    }
   });
 });
 
