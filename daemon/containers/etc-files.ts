@@ -68,9 +68,10 @@ function hosts(container: Container, hostGateways: string[], linkedHosts: readon
 
 /** The lines by which a container finds its own addresses on one network. */
 export function endpointHosts({ config }: Container, { IPAddress, GlobalIPv6Address }: EndpointSettings): string[] {
-  const name = config.Hostname ?? '';
-  const fullName = config.Domainname ? `${name}.${config.Domainname} ${name}` : name;
-  return [IPAddress, GlobalIPv6Address].filter(Boolean).map((address) => `${address}\t${fullName}`);
+  const fullName = [config.Hostname ?? '', config.Domainname ?? ''].filter(Boolean).join('.');
+  const dot = fullName.indexOf('.');
+  const names = dot < 0 ? fullName : `${fullName} ${fullName.slice(0, dot)}`;
+  return [IPAddress, GlobalIPv6Address].filter(Boolean).map((address) => `${address}\t${names}`);
 }
 
 /** Changes lines of a running container's hosts, in place, and leaves what it has written itself. */

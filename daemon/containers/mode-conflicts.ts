@@ -11,10 +11,12 @@ export function refuseConflictingModes(config: ContainerConfig, hostConfig: Host
   };
   const { NetworkMode = '', UTSMode } = hostConfig;
   refuse(UTSMode === 'host' && config.Hostname, 'hostname and the UTS mode');
+  const ofLinks = "can't be used with links. This would result in undefined behavior";
+  refuse(NetworkMode === 'host' && hostConfig.Links?.length, `host type networking ${ofLinks}`);
   if (!NetworkMode.startsWith('container:')) return;
   if (NetworkMode === 'container:') throw invalid('invalid container format container:<name|id>');
   refuse(config.Hostname, 'hostname and the network mode');
-  refuse(hostConfig.Links?.length, "container type network can't be used with links");
+  refuse(hostConfig.Links?.length, `container type network ${ofLinks}`);
   refuse(hostConfig.Dns?.length, 'dns and the network mode');
   refuse(hostConfig.ExtraHosts?.length, 'custom host-to-IP mapping and the network mode');
   refuse(

@@ -8,7 +8,7 @@ import type { Summary } from './statistics.js';
 export interface Row {
   key: string;
   title: string;
-  unit: 'ms' | 'lives/s' | 'MiB' | 'Gbit/s' | 'x';
+  unit: 'ms' | 'lives/s' | 'MiB' | 'Gbit/s' | 'x' | 'thousand/s';
   statistics: readonly Exclude<keyof Summary, 'count'>[];
   /** Rounds beyond this tell nothing more; memory, for example, is weighed once. */
   maxRounds?: number;

@@ -220,6 +220,22 @@ describe('links on the default bridge', () => {
   });
 });
 
+test.each(['host', 'container:web'])('links are refused in the network %s', async (mode) => {
+  await sleeper('web');
+  expect(await engine.docker.fails('run', '--network', mode, '--link', 'web:x', 'busybox', 'true')).toContain(
+    `conflicting options: ${mode.split(':')[0]} type network`,
+  );
+});
+
+test.each([
+  [['--hostname', 'box.example.test'], 'box.example.test box'],
+  [['--hostname', 'box.one', '--domainname', 'two'], 'box.one.two box'],
+])('a container named %j finds itself as %s', async (flags, names) => {
+  expect(await engine.docker.ok('run', '--rm', ...flags, 'busybox', 'tail', '-n', '1', '/etc/hosts')).toMatch(
+    new RegExp(`^[0-9.]+\t${names}$`),
+  );
+});
+
 test('hosts, resolv.conf and hostname are written as Docker writes them', async () => {
   await create('net');
   const flags = ['--hostname', 'box', '--domainname', 'example.test', '--add-host', 'gate:host-gateway'];

@@ -2,10 +2,12 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -185,6 +187,14 @@ void DnsTest::start() {
   shim_ = std::make_unique<ShimProcess>(bundle_, container_.get());
   nlohmann::json answer = shim_->control.request({{"type", "run"}});
   ASSERT_TRUE(answer.contains("ok")) << answer;
+}
+
+void DnsTest::start_without_raw_sockets() {
+  // What a thread gives up, its children have lost, and this process keeps.
+  on_thread([&] {
+    check(prctl(PR_CAPBSET_DROP, CAP_NET_RAW, 0, 0, 0), "prctl");
+    start();
+  });
 }
 
 ReplyMessage DnsTest::ask(const QueryMessage& query) const {

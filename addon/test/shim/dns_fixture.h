@@ -57,6 +57,8 @@ class DnsTest : public ::testing::Test {
   void configure(const nlohmann::json& members);
   /// Starts the shim and its container.
   void start();
+  /// The same with a shim that cannot have raw sockets, and so has to bind the port itself.
+  void start_without_raw_sockets();
   ReplyMessage ask(const QueryMessage& query) const;
   std::vector<std::string> addresses(const std::string& name) const { return ask({name}).texts(); }
 

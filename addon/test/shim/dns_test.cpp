@@ -88,6 +88,16 @@ TEST_F(DnsTest, LeavesPort53ToTheContainer) {
   EXPECT_NO_THROW(client(SOCK_STREAM, "127.0.0.1"));
 }
 
+TEST_F(DnsTest, BindsThePortWhereItHasTo) {
+  start_without_raw_sockets();
+  EXPECT_NE(read_text(bundle_.path("shim.log")).find("port 53"), std::string::npos);
+  EXPECT_EQ(addresses("web"), Texts{"172.18.0.2"});
+  EXPECT_THROW(server_inside("0.0.0.0"), Error);
+  DnsSocket asker = client(SOCK_STREAM);
+  asker.send_message(QueryMessage{"web"}.bytes());
+  EXPECT_EQ(ReplyMessage(asker.receive_message()).texts(), Texts{"172.18.0.2"});
+}
+
 TEST_F(DnsTest, ForwardsFromTheHost) {
   configure(kTwoServers);
   DnsSocket upstream = server("127.0.0.53");

@@ -6,6 +6,7 @@ import { execRow } from './exec.js';
 import { lifeRows } from './life.js';
 import { listRow } from './list.js';
 import { logRows } from './logs.js';
+import { lookUpRows } from './look-up.js';
 import { memoryRows } from './memory.js';
 import { restartRow } from './restart.js';
 import { throughputRows } from './throughput.js';
@@ -22,6 +23,7 @@ export const rows: readonly Row[] = [
   ...composeRows,
   ...throughputRows,
   crowdRow,
+  ...lookUpRows,
   listRow,
   restartRow,
 ];
