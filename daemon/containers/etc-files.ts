@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import type { Container, EndpointSettings } from './container.js';
 import type { ContainerDirectories } from './directories.js';
 import { resolvConf, type ResolverDefaults, type ResolverKind } from './resolv-conf.js';
@@ -47,7 +47,7 @@ export function resolverKind({ hostConfig, networks }: Pick<Container, 'hostConf
  * it still is what the engine wrote last.
  */
 export function changeResolvConf(path: string, written: string, text: string): void {
-  if (readOptional(path) === written) writeFileSync(path, text);
+  if (readOptional(path).trimEnd() === written.trimEnd()) overwrite(path, text);
 }
 
 function hosts(container: Container, hostGateways: string[], linkedHosts: readonly string[]): string {
@@ -78,7 +78,7 @@ export function endpointHosts({ config }: Container, { IPAddress, GlobalIPv6Addr
 export function changeHosts(path: string, gone: string[], come: string[]): void {
   const lines = readOptional(path).trimEnd().split('\n');
   const kept = lines.filter((line) => !gone.includes(line) && !come.includes(line));
-  writeFileSync(path, `${[...kept, ...come].join('\n')}\n`);
+  overwrite(path, `${[...kept, ...come].join('\n')}\n`);
 }
 
 /** Puts lines in place of those with the same first name. */
@@ -102,6 +102,22 @@ function localHosts(): string[] {
     'ff02::1\tip6-allnodes',
     'ff02::2\tip6-allrouters',
   ];
+}
+
+/**
+ * Changes a file in place. Whoever reads it meanwhile, or finds it after the daemon was killed here, has all of the text:
+ * blank lines stand behind it until the file is cut.
+ */
+function overwrite(path: string, text: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    const content = Buffer.from(text);
+    const rest = Buffer.alloc(Math.max(0, fstatSync(file).size - content.length), '\n');
+    writeSync(file, Buffer.concat([content, rest]), 0, undefined, 0);
+    ftruncateSync(file, content.length);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function readOptional(path: string): string {

@@ -253,14 +253,19 @@ export class Endpoints {
       const routes = this.#routes(container);
       this.#markPending(container, name, true);
       await this.addon.connectNamespace(namespaceOf(container), [request], routes);
-      this.#markPending(container, name, false);
     } catch (error) {
       this.#leave(container, network);
       this.store.saveState(container);
       throw error;
     }
     this.#namesChanged(network);
-    await this.onConnected(container, container.networks[name]);
+    try {
+      await this.onConnected(container, container.networks[name]);
+    } catch (error) {
+      await this.repair(container);
+      throw error;
+    }
+    this.#markPending(container, name, false);
     await this.#movePorts(container, before);
     this.networks.events.publishEndpoint(network, 'connect', container.id);
   }
@@ -310,8 +315,7 @@ export class Endpoints {
     }
     this.#leave(container, network);
     this.#namesChanged(network);
-    this.store.saveState(container);
-    await this.onDisconnected(container, endpoint);
+    await this.#finishLeaving(container, endpoint);
     await this.#movePorts(container, before);
     this.networks.events.publishEndpoint(network, 'disconnect', container.id);
   }
@@ -344,6 +348,15 @@ export class Endpoints {
     delete container.state.interfaces?.[network.name];
   }
 
+  /** The record is written last: until then it says that this is to be done again. */
+  async #finishLeaving(container: Container, endpoint: EndpointSettings | undefined): Promise<void> {
+    try {
+      if (endpoint) await this.onDisconnected(container, endpoint);
+    } finally {
+      this.store.saveState(container);
+    }
+  }
+
   /** Published ports follow the default route. */
   async #movePorts(container: Container, before: PortRules[]): Promise<void> {
     const after = this.#ports.rules(container);
@@ -360,9 +373,11 @@ export class Endpoints {
       const endpoint = container.networks[name];
       const routes = this.#routes(container);
       await this.addon.disconnectNamespace(namespaceOf(container), interfaceName, routes);
-      if (network) this.#leave(container, network);
-      this.store.saveState(container);
-      if (endpoint) await this.onDisconnected(container, endpoint);
+      if (network) {
+        this.#leave(container, network);
+        this.#namesChanged(network);
+      }
+      await this.#finishLeaving(container, endpoint);
     }
     // Where ports lead to is told last, and may have changed with the configuration.
     if ((container.state.ports ?? []).length > 0) await container.shim?.forward(this.#ports.forwards(container));

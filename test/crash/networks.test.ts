@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expectHostAsItWas, takeSnapshot, type HostSnapshot } from '../support/host-snapshot.js';
 import { ask, HOST, Listening } from '../support/network-peers.js';
@@ -114,6 +115,8 @@ async function expectAsInspected(): Promise<void> {
     execFileSync('nsenter', ['-t', String(State.Pid), '-n', 'ip', ...words], { encoding: 'utf8' });
   const addresses = [...ip('-4', '-o', 'addr').matchAll(/eth\d+ +inet ([\d.]+)\//g)].map(([, address]) => address);
   expect(addresses.sort()).toEqual(endpoints.map(({ IPAddress }) => IPAddress).sort());
+  const own = readFileSync(`/proc/${State.Pid}/root/etc/hosts`, 'utf8').matchAll(/^(10\S+)\t/gm);
+  expect([...own].map(([, address]) => address).sort()).toEqual(addresses);
   const gateway = /default via (\S+)/.exec(ip('route'))?.[1];
   expect(endpoints.map(({ Gateway }) => Gateway)).toContain(gateway);
   expect(await ask(HOST, 'tcp', '127.0.0.1', port)).toMatch(/^10\./);
