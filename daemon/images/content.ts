@@ -165,6 +165,7 @@ export class Content {
           this.store.deleteDigest(repository, reference);
         this.store.deleteImage(id);
       }
+      for (const digest of digests) this.store.deleteStepsWith(digest);
       this.store.clearUnsynced(this.durability.doubtful());
     });
     return [...lost];

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import type { PackOptions, Root } from '../runtime/addon.js';
+import type { PackOptions, ReceivedBlob, Root } from '../runtime/addon.js';
 import { digestOf, type Digest } from './digest.js';
 import type { HistoryEntry, ImageConfig, ImageDocument } from './image-document.js';
 import { writeManifest, type ManifestLayer } from './manifest.js';
@@ -48,16 +48,27 @@ export function planNewImage(document: ImageDocument, layers: readonly ManifestL
 
 /** Packs a tree into a layer blob: one thread packs, another stores what comes through the pipe. */
 export function packLayer(staging: Staging, root: Root, options: PackOptions): Promise<BlobFile> {
-  const { addon } = staging.content;
-  return staging.receiveFrom(async (consume) => {
-    const [readEnd, writeEnd] = addon.pipe();
-    const packing = addon.pack(root, '/', writeEnd, { as: '.', ...options });
-    const [packed, received] = await Promise.allSettled([packing, consume(readEnd)]);
-    // A full disk breaks the pipe: that it is full says more.
-    if (received.status === 'rejected') throw received.reason;
-    if (packed.status === 'rejected') throw packed.reason;
-    return received.value;
-  });
+  return staging.receiveFrom((consume) => packInto(consume, staging, root, options));
+}
+
+/** The same for a tree that itself becomes the unpacked layer. */
+export function packLayerInPlace(staging: Staging, root: Root, options: PackOptions): Promise<BlobFile> {
+  return staging.receivePacked((consume) => packInto(consume, staging, root, options));
+}
+
+async function packInto(
+  consume: (input: number) => Promise<ReceivedBlob>,
+  { content: { addon } }: Staging,
+  root: Root,
+  options: PackOptions,
+): Promise<ReceivedBlob> {
+  const [readEnd, writeEnd] = addon.pipe();
+  const packing = addon.pack(root, '/', writeEnd, { as: '.', ...options });
+  const [packed, received] = await Promise.allSettled([packing, consume(readEnd)]);
+  // A full disk breaks the pipe: that it is full says more.
+  if (received.status === 'rejected') throw received.reason;
+  if (packed.status === 'rejected') throw packed.reason;
+  return received.value;
 }
 
 /** A new directory inside the staging area. */

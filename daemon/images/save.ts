@@ -45,6 +45,12 @@ export class ImageSaver {
     return { writeTo: (output, signal) => this.#writeAll([...selected.values()], output, signal) };
   }
 
+  /** The same for one image under names of the caller's choice. */
+  saveAs(image: Image, names: readonly Reference[]): SavedArchive {
+    const saved = [{ image, names: [...names], layers: [] }];
+    return { writeTo: (output, signal) => this.#writeAll(saved, output, signal) };
+  }
+
   async #writeAll(images: SavedImage[], output: Writable, signal: AbortSignal): Promise<void> {
     const pins = images.flatMap(({ image }) => this.#blobsOf(image.id));
     for (const digest of pins) this.content.pin(digest);

@@ -66,6 +66,17 @@ export class Staging {
     });
   }
 
+  /** The same from what writes to a pipe by itself, for content that is unpacked already. */
+  async receivePacked(feed: (consume: (input: number) => Promise<ReceivedBlob>) => Promise<ReceivedBlob>): Promise<BlobFile> {
+    const path = this.newPath();
+    const { addon, layerLimits } = this.content;
+    const receiving = feed((input) => addon.receiveBlob(input, path, { maxBytes: layerLimits.maxBytes }));
+    const done = receiving.catch(() => undefined).finally(() => this.#receiving.delete(done));
+    this.#receiving.add(done);
+    const { digest, size, compression, diffId, start } = await receiving;
+    return this.#keep({ path, digest, size, compression, diffId, start });
+  }
+
   /** The same from the current member of an archive, whose own damage comes as it is. */
   receiveMember(archive: ImageArchive, onConsumed?: OnConsumed): Promise<BlobFile> {
     const { addon } = this.content;
@@ -84,7 +95,7 @@ export class Staging {
     const unpacked = this.#unpacking.has(blob.digest) ? undefined : owner.takeUnpacked(blob.digest);
     if (unpacked) {
       const moved = unpacked.then((layer) => {
-        const place = this.#newLayerPath();
+        const place = this.newLayerPath();
         renameSync(layer.path, place);
         return { ...layer, path: place };
       });
@@ -200,10 +211,11 @@ export class Staging {
   }
 
   /** ext4 chooses the place of a layer by the hash of its name, so that must not be the same each time. */
-  #newLayerPath(): string {
+  newLayerPath(): string {
     return `${this.newPath()}-${randomBytes(8).toString('hex')}`;
   }
 
+  /** A path for something new; nothing is created. */
   newPath(): string {
     return join(this.directory, String(this.#count++));
   }
@@ -216,7 +228,7 @@ export class Staging {
 
   async #receiveNow(store: (path: string, options: BlobOptions) => Promise<ReceivedBlob>): Promise<BlobFile> {
     const path = this.newPath();
-    const layerDirectory = this.#newLayerPath();
+    const layerDirectory = this.newLayerPath();
     try {
       const received = await store(path, {
         layerDirectory,
@@ -256,7 +268,7 @@ export class Staging {
   }
 
   async #unpackNow(blob: AvailableBlob, onConsumed: OnConsumed | undefined): Promise<StagedLayer> {
-    const path = this.#newLayerPath();
+    const path = this.newLayerPath();
     mkdirSync(path);
     chmodSync(path, 0o755);
     const { addon, mapping } = this.content;

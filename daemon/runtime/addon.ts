@@ -137,6 +137,38 @@ export interface PackOptions {
   exclude?: string[];
 }
 
+export interface TreeDigestOptions {
+  /** Patterns of what is left out, relative to each path, as in .dockerignore. */
+  exclude?: readonly string[];
+  /** Counts in place of the files' own. */
+  owner?: { uid: number; gid: number } | undefined;
+}
+
+/** One source of a copy. A file goes into `to` where that is a directory or ends with a slash; a directory's content always. */
+export interface CopyItem {
+  from: string;
+  to: string;
+}
+
+export interface CopyOptions {
+  exclude?: readonly string[];
+  /** Of everything that is copied, in place of its own. */
+  owner?: { uid: number; gid: number } | undefined;
+  /** Of directories that are made on the way; root as it is on the disk. */
+  defaultOwner: { uid: number; gid: number };
+  /** Octal, or as chmod(1) has it. */
+  mode?: string | undefined;
+  /** A file that is an archive is unpacked instead. */
+  unpackArchives?: boolean;
+  /** Of everything in archives, in place of their own ids, which are shifted. */
+  archiveOwner?: { uid: number; gid: number } | undefined;
+  idMap?: IdMaps;
+  /** The source is a layer: what it hides in those below is removed in the destination. */
+  applyWhiteouts?: boolean;
+  maxBytes?: number;
+  maxEntries?: number;
+}
+
 /** 0 modified, 1 added, 2 deleted: Docker's ContainerChangeResponseItem. */
 export interface Change {
   Path: string;
@@ -336,6 +368,24 @@ export interface Addon {
   changes(lower: string[], upper: string, exclude?: string[]): Promise<Change[]>;
   /** Fills `upper` with what every container of an image finds above its layers; `work` is used up. */
   makeInitLayer(lower: string[], upper: string, work: string): Promise<void>;
+  /** The paths of a root that each pattern matches (`*`, `?`, `[…]`, `**`), sorted, without a leading slash. */
+  findPaths(root: Root, patterns: readonly string[]): Promise<string[][]>;
+  /**
+   * "sha256:…" over everything that a copy of these paths would show: names, types, modes, owners, attributes, link targets
+   * and contents, but not times.
+   */
+  treeDigest(root: Root, paths: readonly string[], options: TreeDigestOptions): Promise<string>;
+  /** Copies files and trees from one root into another. */
+  copyTrees(
+    source: Root,
+    destination: Root,
+    items: readonly CopyItem[],
+    options: CopyOptions,
+  ): Promise<{ bytes: number; entries: number }>;
+  /** Makes a directory and those above it that are not there. */
+  makeDirectory(root: Root, path: string, owner: { uid: number; gid: number }): Promise<void>;
+  /** Sets times below a directory that are later than `seconds` since the epoch to that. */
+  clampTimes(directory: string, seconds: number): Promise<void>;
   /** Bytes of the files and links below a directory, each inode once, mounts left out. */
   diskUsage(path: string): Promise<number>;
   /** Returns when everything written to the file system of `path` so far is on the disk. */

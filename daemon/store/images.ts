@@ -181,6 +181,10 @@ export class ImageStore {
       for (const id of ids) this.#statements.clearUnsynced.run(id);
     });
   }
+  /** Forgets the steps of builds that made this blob or layer. */
+  deleteStepsWith(digest: string): void {
+    this.#statements.deleteStepsWith.run(digest, digest);
+  }
   /** Images, also removed ones, that have this blob or layer. */
   imagesWith(digest: string): string[] {
     return this.#statements.imagesWith.all(digest, digest, digest).map((row) => row.id);
@@ -251,11 +255,14 @@ function prepareAll(database: Database) {
        JOIN images ON images.id = image_layers.image_id WHERE images.removed = 0`,
     ),
     unnamedBlobs: database.prepare<[], { digest: string }>(
-      'SELECT digest FROM blobs WHERE NOT EXISTS (SELECT 1 FROM image_blobs WHERE image_blobs.digest = blobs.digest)',
+      `SELECT digest FROM blobs
+       WHERE NOT EXISTS (SELECT 1 FROM image_blobs WHERE image_blobs.digest = blobs.digest)
+         AND NOT EXISTS (SELECT 1 FROM build_steps WHERE build_steps.blob = blobs.digest)`,
     ),
     unnamedLayers: database.prepare<[], { chain_id: string }>(
       `SELECT chain_id FROM layers
-       WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE image_layers.chain_id = layers.chain_id) ORDER BY rowid DESC`,
+       WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE image_layers.chain_id = layers.chain_id)
+         AND NOT EXISTS (SELECT 1 FROM build_steps WHERE build_steps.chain_id = layers.chain_id) ORDER BY rowid DESC`,
     ),
     allBlobs: database.prepare<[], { digest: string }>('SELECT digest FROM blobs'),
     allLayers: database.prepare<[], LayerRow>('SELECT * FROM layers'),
@@ -263,6 +270,7 @@ function prepareAll(database: Database) {
     unsynced: database.prepare<[string], { id: string }>('SELECT id FROM unsynced_content WHERE boot = ?'),
     unsyncedOfOtherBoots: database.prepare<[string], { id: string }>('SELECT id FROM unsynced_content WHERE boot <> ?'),
     clearUnsynced: database.prepare<[string]>('DELETE FROM unsynced_content WHERE id = ?'),
+    deleteStepsWith: database.prepare<[string, string]>('DELETE FROM build_steps WHERE chain_id = ? OR blob = ?'),
     imagesWith: database.prepare<[string, string, string], { id: string }>(
       `SELECT image_id AS id FROM image_blobs WHERE digest = ?
        UNION SELECT image_id FROM image_layers WHERE chain_id = ? OR blob = ?`,

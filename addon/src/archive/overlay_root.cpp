@@ -72,9 +72,11 @@ bool is_directory(int fd) {
 
 OverlayRoot::OverlayRoot(const RootSpec& spec) {
   if (spec.lower.empty()) throw Error("mount overlay", EINVAL, "it has no lower directory");
-  check(unshare(CLONE_NEWNS), "unshare mount namespace");
-  check(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make mounts private");
-  umask(0);
+  unshare_file_system_context();
+  if (!spec.binds.empty()) {
+    check(unshare(CLONE_NEWNS), "unshare mount namespace");
+    check(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make mounts private");
+  }
   mount_point_ = spec.upper.empty() ? spec.lower.front() : spec.upper;
   if (!spec.upper.empty()) {
     std::string pattern = (spec.work.empty() ? spec.upper : spec.work) + ".XXXXXX";
@@ -102,6 +104,7 @@ void OverlayRoot::attach(const RootSpec& spec) {
   // Unmounting would otherwise wait until everything on the upper directory's file system is on the disk.
   mount_ = mount_overlay(spec.lower, spec.upper, work_, work_.empty() ? OverlaySync::ordinary : OverlaySync::never,
                          spec.shown);
+  if (spec.binds.empty()) return;
   const Owner owner = spec.shown.empty() ? spec.owner : Owner{};
   move_to(mount_.get(), place.get(), "overlay");
   attached_ = true;

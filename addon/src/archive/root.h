@@ -47,8 +47,8 @@ class OverlayRoot;
 /// links start at the root, ".." stops there.
 class Root {
  public:
-  /// Opens the root. An overlay is mounted in a mount namespace that the calling thread gets for itself, so the
-  /// thread must be one that ends with the operation.
+  /// Opens the root. The calling thread gets a umask, and for an overlay with binds a mount namespace, for itself, so
+  /// it must be one that ends with the operation.
   explicit Root(const RootSpec& spec);
   ~Root();
   Root(const Root&) = delete;

@@ -10,6 +10,7 @@ Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
   gantry::init_volume(env, exports);
   gantry::init_files(env, exports);
   gantry::init_archive(env, exports);
+  gantry::init_build(env, exports);
   return exports;
 }
 

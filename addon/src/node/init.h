@@ -14,5 +14,7 @@ void init_volume(Napi::Env env, Napi::Object exports);
 void init_files(Napi::Env env, Napi::Object exports);
 /// statPath, readFile, pack, unpack and changes (node/archive.cpp).
 void init_archive(Napi::Env env, Napi::Object exports);
+/// What builds do with files (node/build.cpp).
+void init_build(Napi::Env env, Napi::Object exports);
 
 }  // namespace gantry

@@ -7,6 +7,7 @@ import { sql as unsyncedContent } from './0006-unsynced-content.js';
 import { sql as blobSources } from './0007-blob-sources.js';
 import { sql as networkDefinitions } from './0008-network-definitions.js';
 import { sql as volumesOfContainers } from './0009-volumes-of-containers.js';
+import { sql as buildCache } from './0010-build-cache.js';
 
 /** In order; the position is the schema version, kept in SQLite's `user_version`. A released one is never edited. */
 export const migrations: readonly string[] = [
@@ -19,4 +20,5 @@ export const migrations: readonly string[] = [
   blobSources,
   networkDefinitions,
   volumesOfContainers,
+  buildCache,
 ];

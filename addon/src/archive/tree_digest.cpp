@@ -1,0 +1,96 @@
+#include "archive/tree_digest.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/path.h"
+#include "archive/sha256.h"
+#include "archive/tree_children.h"
+#include "archive/xattr.h"
+#include "isolation/error.h"
+
+namespace gantry::archive {
+namespace {
+
+class TreeHasher {
+ public:
+  explicit TreeHasher(const TreeDigestOptions& options)
+      : exclude_(options.exclude), owner_(options.owner), buffer_(1 << 18, '\0') {}
+
+  void add_top(const UniqueFd& object, const std::string& path) {
+    struct stat status;
+    check(fstat(object.get(), &status), "stat " + path);
+    if (S_ISDIR(status.st_mode)) {
+      // Its content goes into a directory that is there already: what it is itself does not count.
+      field("tree");
+      add_children(object.get(), "", 0);
+    } else {
+      const std::string name(base_of(path));
+      if (!exclude_.excludes(name)) add(object.get(), status, name, "", 0);
+    }
+  }
+
+  std::string finish() { return hash_.finish(); }
+
+ private:
+  void add(int object, const struct stat& status, const std::string& name, const std::string& path, int depth) {
+    field(name);
+    number(status.st_mode);
+    number(owner_ ? owner_->uid : status.st_uid);
+    number(owner_ ? owner_->gid : status.st_gid);
+    number(S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode) ? status.st_rdev : 0);
+    for (const auto& [key, value] : read_xattrs(object)) {
+      field(key);
+      field(value);
+    }
+    if (S_ISLNK(status.st_mode)) field(read_link(object, name));
+    if (S_ISREG(status.st_mode)) add_content(object, status, name);
+    if (S_ISDIR(status.st_mode)) add_children(object, path, depth);
+  }
+
+  void add_children(int object, const std::string& path, int depth) {
+    if (depth > max_tree_depth) throw Error("read " + path, ENAMETOOLONG, "directories are nested too deeply");
+    for_each_child(object, path, exclude_, [&](TreeObject& child) {
+      if (child.excluded) return add_children(child.fd.get(), child.path, depth + 1);
+      add(child.fd.get(), child.status, child.name, child.path, depth + 1);
+    });
+    field("end");
+  }
+
+  void add_content(int object, const struct stat& status, const std::string& name) {
+    number(static_cast<uint64_t>(status.st_size));
+    if (status.st_size == 0) return;
+    const UniqueFd file = reopen(object, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+    for (;;) {
+      const ssize_t got = ::read(file.get(), buffer_.data(), buffer_.size());
+      if (got < 0 && errno == EINTR) continue;
+      check(got, "read " + name);
+      if (got == 0) return;
+      hash_.update({buffer_.data(), static_cast<size_t>(got)});
+    }
+  }
+
+  /// With its length, so that no two lists of fields are the same bytes.
+  void field(std::string_view text) {
+    number(text.size());
+    hash_.update(text);
+  }
+
+  void number(uint64_t value) { hash_.update({reinterpret_cast<const char*>(&value), sizeof value}); }
+
+  const ExcludePatterns exclude_;
+  const std::optional<Owner> owner_;
+  Sha256 hash_;
+  std::string buffer_;
+};
+
+}  // namespace
+
+std::string tree_digest(const Root& root, const std::vector<std::string>& paths, const TreeDigestOptions& options) {
+  TreeHasher hasher(options);
+  for (const std::string& path : paths) hasher.add_top(root.open(path, O_PATH), clean_path(path));
+  return hasher.finish();
+}
+
+}  // namespace gantry::archive

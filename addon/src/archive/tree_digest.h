@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "archive/directory.h"
+#include "archive/root.h"
+
+namespace gantry::archive {
+
+struct TreeDigestOptions {
+  /// Patterns of what is left out, relative to each path.
+  std::vector<std::string> exclude;
+  /// Counts in place of the files' own.
+  std::optional<Owner> owner;
+};
+
+/// "sha256:…" over everything below the paths that a copy of them would show: names, types, modes, owners, extended
+/// attributes, link targets and contents, but not times. A link as the last component of a path is followed.
+std::string tree_digest(const Root& root, const std::vector<std::string>& paths, const TreeDigestOptions& options);
+
+}  // namespace gantry::archive

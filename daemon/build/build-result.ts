@@ -1,0 +1,27 @@
+import type { Digest } from '../images/digest.js';
+import type { ImageDocument } from '../images/image-document.js';
+
+/** What a build made. It keeps its layers from being removed until it is released. */
+export interface BuildResult {
+  /** The image's id: the digest of its configuration. */
+  id: Digest;
+  /** The configuration's own bytes. */
+  config: Buffer;
+  document: ImageDocument;
+  manifest: Buffer;
+  manifestDigest: Digest;
+  /** Unpacked layers on the disk, topmost first. */
+  layerDirectories: readonly string[];
+  /** Names that the image was given, in their familiar form. */
+  names: readonly string[];
+  release(): Promise<void>;
+}
+
+/** What runs builds. `daemon/build/builder.ts` is the one there is. */
+export interface Build {
+  /** @throws GantryError; DockerfileError or BuildError with the line at fault */
+  build(
+    request: import('./build-request.js').BuildRequest,
+    report: import('./build-progress.js').ReportProgress,
+  ): Promise<BuildResult>;
+}

@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.js';
+import { invalid } from '../errors.js';
+import { digestOf } from '../images/digest.js';
+import type { Images } from '../images/images.js';
+import type { ImagePlan } from '../images/publication.js';
+import type { Puller } from '../images/registry/pull.js';
+import type { BuildCacheStore } from '../store/build-cache.js';
+import { BaseImages } from './base-images.js';
+import type { ReportProgress } from './build-progress.js';
+import type { BuildRequest } from './build-request.js';
+import type { Build, BuildResult } from './build-result.js';
+import type { BuildSession } from './build-session.js';
+import { StepCache } from './cache.js';
+import type { CacheMounts } from './cache-mounts.js';
+import { expectedPaths } from './expected-paths.js';
+import { exportResult } from './export-result.js';
+import { imagePlanOf } from './image-of-state.js';
+import { importInlineCache, withInlineCache } from './inline-cache.js';
+import { BuildLayers } from './layers.js';
+import { planBuild, StageSources } from './plan.js';
+import { RemoteFiles } from './remote-files.js';
+import { Semaphore } from './semaphore.js';
+import { SourceFiles } from './source-files.js';
+import { squash } from './squash.js';
+import { targetPlatform } from './stage-base.js';
+import { StageResults } from './stage-results.js';
+import type { StageState } from './stage-state.js';
+import type { StepContainers } from './step-containers.js';
+import { BuildArguments, platformArguments } from './variables.js';
+
+/** Below this many steps at a time one that waits for the network would hold up the others. */
+const minimumParallelism = 4;
+
+/** Builds images from Dockerfiles, for both APIs. */
+export class Builder implements Build {
+  constructor(
+    readonly images: Images,
+    readonly puller: Puller,
+    readonly cache: BuildCacheStore,
+    readonly cacheMounts: CacheMounts,
+    readonly containers: StepContainers,
+    /** Where secrets and sockets of running steps are: in memory. */
+    readonly privateRoot: string,
+  ) {}
+
+  async build(request: BuildRequest, report: ReportProgress): Promise<BuildResult> {
+    const dockerfile = parseDockerfile(request.dockerfile);
+    const complete = { ...request, sourceDateEpoch: request.sourceDateEpoch ?? epochOf(request.buildArgs) };
+    const run = new BuildRun(this, dockerfile, complete, report);
+    try {
+      return await run.build();
+    } catch (error) {
+      await run.discard();
+      throw error;
+    }
+  }
+
+  /** At start, before anything runs: what builds of a daemon that was killed have left behind. */
+  async collectGarbage(): Promise<void> {
+    rmSync(this.privateRoot, { recursive: true, force: true });
+    await this.cacheMounts.collectGarbage();
+  }
+}
+
+/** One build from its start to its end. */
+class BuildRun {
+  readonly #failure = new AbortController();
+  readonly #session: BuildSession;
+  readonly #results: StageResults;
+  #privateDirectory: string | undefined;
+
+  constructor(
+    readonly builder: Builder,
+    dockerfile: Dockerfile,
+    request: BuildRequest,
+    report: ReportProgress,
+  ) {
+    const { images, puller, cacheMounts, containers } = builder;
+    const { escape } = dockerfile.directives;
+    const platform = targetPlatform({ request });
+    const variables = new BuildArguments(request.buildArgs, platformArguments(platform));
+    const globals = variables.globals(dockerfile.globalArguments, escape, request.target ?? 'default');
+    const plan = planBuild(dockerfile, request, globals);
+    const sources = new StageSources(dockerfile.stages, request);
+    const signal = AbortSignal.any([request.signal, this.#failure.signal]);
+    const layers = new BuildLayers(images.content, request.sourceDateEpoch);
+    const bases = new BaseImages(images.lookup, puller, { ...request, signal }, report);
+    this.#results = new StageResults(
+      () => this.#session,
+      plan,
+      sources,
+      globals,
+      (error) => this.#failure.abort(error),
+    );
+    const stage = (index: number): Promise<StageState> => this.#results.result(index);
+    this.#session = {
+      request,
+      escape,
+      addon: images.content.addon,
+      mapping: images.content.mapping,
+      layers,
+      cache: new StepCache(builder.cache, layers),
+      cacheMounts,
+      images: bases,
+      files: new SourceFiles(request, layers, bases, stage, expectedPaths(plan), report, signal),
+      remote: new RemoteFiles(layers.staging, images.content.layerLimits.maxBytes),
+      containers,
+      arguments: variables,
+      privateDirectory: () => this.#makePrivateDirectory(),
+      steps: new Semaphore(request.parallelism ?? Math.max(minimumParallelism, availableParallelism())),
+      report,
+      signal,
+    };
+  }
+
+  async build(): Promise<BuildResult> {
+    const session = this.#session;
+    const { request } = session;
+    await this.#importCaches();
+    const built = labelled(await this.#results.target(), request.labels);
+    const state = request.squash ? await squash(session, built) : built;
+    const inline = request.inlineCache || request.buildArgs['BUILDKIT_INLINE_CACHE'] === '1';
+    const plan = await imagePlanOf(state, (document) => (inline ? withInlineCache(document, state) : document));
+    session.signal.throwIfAborted();
+    const names = await exportResult(session, this.builder.images, state, plan);
+    await this.#release();
+    return this.#result(state, plan, names);
+  }
+
+  #result(state: StageState, plan: ImagePlan, names: readonly string[]): BuildResult {
+    const { layers } = this.#session;
+    return {
+      id: digestOf(plan.config),
+      config: Buffer.from(plan.config),
+      document: plan.document,
+      manifest: Buffer.from(plan.manifest),
+      manifestDigest: digestOf(plan.manifest),
+      layerDirectories: layers.directories(state.layers),
+      names,
+      release: () => layers.discard(),
+    };
+  }
+
+  /** A cache that cannot be had is not missed. */
+  async #importCaches(): Promise<void> {
+    const { request, images, layers } = this.#session;
+    for (const reference of request.cacheFrom) {
+      try {
+        const image = await images.find(reference);
+        layers.ofImage(image.id);
+        importInlineCache(image, this.builder.images.store, this.builder.cache);
+      } catch {
+        this.#session.signal.throwIfAborted();
+      }
+    }
+  }
+
+  #makePrivateDirectory(): string {
+    if (this.#privateDirectory === undefined) {
+      this.#privateDirectory = join(this.builder.privateRoot, randomBytes(8).toString('hex'));
+      mkdirSync(this.#privateDirectory, { recursive: true, mode: 0o711 });
+    }
+    return this.#privateDirectory;
+  }
+
+  /** Gives back what only the building needed. */
+  async #release(): Promise<void> {
+    await this.#session.files.release();
+    if (this.#privateDirectory !== undefined) rmSync(this.#privateDirectory, { recursive: true, force: true });
+  }
+
+  /** Leaves nothing but what the cache has kept. */
+  async discard(): Promise<void> {
+    await this.#release();
+    await this.#session.layers.discard();
+  }
+}
+
+function labelled(state: StageState, labels: Readonly<Record<string, string>>): StageState {
+  if (Object.keys(labels).length === 0) return state;
+  const text = Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
+  const entry = { created: state.created, created_by: `LABEL ${text}`, empty_layer: true };
+  const config = { ...state.config, Labels: { ...state.config.Labels, ...labels } };
+  return { ...state, config, history: [...state.history, entry] };
+}
+
+function epochOf({ SOURCE_DATE_EPOCH: text }: Readonly<Record<string, string>>): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (!/^\d{1,11}$/.test(text)) throw invalid(`invalid SOURCE_DATE_EPOCH: ${text}: it is a number of seconds`);
+  return Number(text);
+}

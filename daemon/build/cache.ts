@@ -1,0 +1,59 @@
+import type { Digest } from '../images/digest.js';
+import type { BuildCacheStore } from '../store/build-cache.js';
+import { chainIdOf, type BuildLayer, type BuildLayers } from './layers.js';
+
+/** What a step is known by, and what it stands on. */
+export interface CacheEntry {
+  key: string;
+  parentKey: string;
+  description: string;
+  /** RFC 3339. */
+  created: string;
+}
+
+/** What a step made before. */
+export interface CachedStep {
+  /** Undefined for a step that changes no file. */
+  layer: BuildLayer | undefined;
+  created: string;
+}
+
+/** The steps of earlier builds, as one build uses them. */
+export class StepCache {
+  constructor(
+    readonly store: BuildCacheStore,
+    readonly layers: BuildLayers,
+  ) {}
+
+  /**
+   * The layer that a step made before on the same ground.
+   *
+   * @returns undefined when the step has to run
+   */
+  async find(key: string, below: readonly BuildLayer[]): Promise<CachedStep | undefined> {
+    const row = this.store.step(key);
+    if (!row || row.ground !== (await chainIdOf(below))) return undefined;
+    const layer = row.chain_id && row.blob ? this.layers.stored(row.chain_id, row.blob) : undefined;
+    if (row.chain_id && !layer) return undefined;
+    this.store.useStep(key, Date.now());
+    return { layer, created: new Date(row.created).toISOString() };
+  }
+
+  /** Remembers a step, and gives its layer a place in the store. */
+  async keep(entry: CacheEntry, below: readonly BuildLayer[], layer: BuildLayer | undefined): Promise<void> {
+    const ground = await chainIdOf(below);
+    if (!layer) return this.#save(entry, ground);
+    await this.layers.publish(layer, ground, ({ chainId, blob, size }) =>
+      this.#save(entry, ground, { chain_id: chainId, blob, size }),
+    );
+  }
+
+  #save(
+    { key, parentKey, description, created }: CacheEntry,
+    ground: Digest,
+    layer: { chain_id: string | null; blob: string | null; size: number } = { chain_id: null, blob: null, size: 0 },
+  ): void {
+    const times = { created: Date.parse(created), last_used: Date.now() };
+    this.store.saveStep({ key, parent_key: parentKey, ground, description, ...layer, ...times });
+  }
+}
