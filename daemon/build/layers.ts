@@ -1,11 +1,9 @@
-import { mkdirSync, readdirSync } from 'node:fs';
-import { chownSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync } from 'node:fs';
 import type { BlobFile } from '../images/blob-file.js';
 import type { Content } from '../images/content.js';
 import { packLayerInPlace } from '../images/created-image.js';
 import { digestOf, type Digest } from '../images/digest.js';
 import { publishLayer } from '../images/layer-publication.js';
-import { detectCompression } from '../images/compression.js';
 import type { ManifestLayer } from '../images/manifest.js';
 import { Staging } from '../images/staging.js';
 import type { Root } from '../runtime/addon.js';
@@ -81,8 +79,7 @@ export class BuildLayers {
       { kind: 'directory', path: upper },
       { as: '', whiteouts: true, idMap: this.#content.mapping },
     );
-    const made = new MadeLayer(upper, packing, this.#content.addon.diskUsage(upper));
-    return made;
+    return new MadeLayer(upper, packing, this.#content.addon.diskUsage(upper));
   }
 
   /** Gives a layer that was made here its place in the store. Nobody may be about to use its directory by name. */
@@ -143,7 +140,7 @@ class MadeLayer implements BuildLayer {
       digest: file.digest,
       size: file.size,
       diffId: file.diffId,
-      compression: detectCompression(Buffer.from(file.start)),
+      compression: 'none' as const,
     }));
     // Who needs it is told; until then it is nobody's.
     for (const promise of [this.described, bytes]) promise.catch(() => undefined);

@@ -152,7 +152,7 @@ export class StageBuilder {
     return declared;
   }
 
-  async #workingDirectory(state: StageState, instruction: InstructionOf<'WORKDIR'>, vertex: Vertex): Promise<StageState> {
+  async #workingDirectory(state: StageState, instruction: Instruction, vertex: Vertex): Promise<StageState> {
     const { history: _, ...configured } = this.#configured(state, instruction);
     const path = configured.config.WorkingDir ?? '/';
     const { layers, addon, mapping } = this.session;

@@ -10,7 +10,7 @@ import {
 } from '../containers/container.js';
 import type { ContainerDirectories } from '../containers/directories.js';
 import { completeHostConfig, type HostConfigDefaults } from '../containers/host-config.js';
-import type { ImageLayers, Launched, Launcher } from '../containers/launch.js';
+import type { ContainerLayers, Launched, Launcher } from '../containers/launch.js';
 import { createdState } from '../containers/state.js';
 import { timestamp } from '../containers/timestamp.js';
 import { GantryError, internal, invalid } from '../errors.js';
@@ -37,7 +37,7 @@ export interface StepEnd {
 }
 
 /** The layers of the containers of steps, by container; their launcher asks for them. */
-export class StepLayers implements ImageLayers {
+export class StepLayers implements ContainerLayers {
   readonly #lower = new Map<string, string[]>();
 
   set(id: string, lower: readonly string[]): void {
@@ -48,8 +48,12 @@ export class StepLayers implements ImageLayers {
     this.#lower.delete(id);
   }
 
-  layerDirectories(id: string): string[] {
+  containerLayers(id: string): string[] {
     return this.#lower.get(id) ?? [];
+  }
+
+  layerDirectories(id: string): string[] {
+    return this.containerLayers(id);
   }
 }
 
