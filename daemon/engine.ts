@@ -1,6 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
+import { Builder } from './build/builder.js';
+import { CacheMounts } from './build/cache-mounts.js';
+import { CacheUsage } from './build/cache-usage.js';
+import { StepContainers, StepLayers } from './build/step-containers.js';
 import type { Config } from './config/options.js';
 import { BUILT_IN_RUNTIME } from './config/value-syntax.js';
 import { Attachments } from './containers/attach.js';
@@ -12,7 +16,7 @@ import { Execs } from './containers/exec.js';
 import { HealthChecks } from './containers/health.js';
 import type { HostConfigDefaults } from './containers/host-config.js';
 import type { Containers } from './containers/index.js';
-import { Launcher, type OciRuntime } from './containers/launch.js';
+import { Launcher, type ContainerLayers, type LaunchOptions, type OciRuntime } from './containers/launch.js';
 import { Lifecycle } from './containers/lifecycle.js';
 import { Links } from './containers/links.js';
 import { Logs } from './containers/logs.js';
@@ -42,6 +46,7 @@ import type { Addon } from './runtime/addon.js';
 import type { IdMapping } from './userns/id-mapping.js';
 import { Shims } from './runtime/shims.js';
 import { BlobSourceStore } from './store/blob-sources.js';
+import { BuildCacheStore } from './store/build-cache.js';
 import { ContainerStore } from './store/containers.js';
 import type { Database } from './store/database.js';
 import { EventStore } from './store/events.js';
@@ -63,6 +68,8 @@ export interface Engine {
   volumes: Volumes;
   events: Events;
   reconciliation: Reconciliation;
+  builder: Builder;
+  cacheUsage: CacheUsage;
 }
 
 /** Where a build puts the shim, relative to the compiled daemon. */
@@ -148,26 +155,30 @@ export function createEngine(
 
   const links = new Links(registry, directories, config.interContainer);
   const copyUp = new CopyUp(addon, store, directories, images, volumes);
-  const launcher = new Launcher(
-    addon,
-    shims,
-    registry,
-    directories,
-    endpoints,
-    images,
-    new ContainerVolumes(addon, images, volumes, copyUp, logger),
-    new SeccompFilters(addon, join(execRoot, 'seccomp'), defaultSeccompProfile(config)),
-    names,
-    links,
-    {
-      cgroupParent: config.cgroupParent,
-      initPath: config.initPath,
-      initByDefault: config.init,
-      defaultUlimits: Object.values(config.defaultUlimits),
-      runtimes: ociRuntimes(config),
-    },
-    logger,
-  );
+  const seccomp = new SeccompFilters(addon, join(execRoot, 'seccomp'), defaultSeccompProfile(config));
+  const launchOptions: LaunchOptions = {
+    cgroupParent: config.cgroupParent,
+    initPath: config.initPath,
+    initByDefault: config.init,
+    defaultUlimits: Object.values(config.defaultUlimits),
+    runtimes: ociRuntimes(config),
+  };
+  const launcherFor = (layers: ContainerLayers, options: LaunchOptions): Launcher =>
+    new Launcher(
+      addon,
+      shims,
+      registry,
+      directories,
+      endpoints,
+      layers,
+      new ContainerVolumes(addon, layers, volumes, copyUp, logger),
+      seccomp,
+      names,
+      links,
+      options,
+      logger,
+    );
+  const launcher = launcherFor(images, launchOptions);
   const execs = new Execs(registry, links, containerEvents);
   const health = new HealthChecks(execs, store, containerEvents, logger);
   const lifecycle = new Lifecycle(addon, launcher, store, directories, endpoints, containerEvents, health, logger);
@@ -245,7 +256,34 @@ export function createEngine(
     config.cgroupParent,
     logger,
   );
-  return { config, containers, images, networks, endpoints, names, registries, volumes, events, reconciliation };
+  const stepLayers = new StepLayers();
+  const buildCache = new BuildCacheStore(database);
+  const cacheMounts = new CacheMounts(buildCache, addon, dataRoot);
+  const steps = new StepContainers(
+    addon,
+    launcherFor(stepLayers, { ...launchOptions, initByDefault: false, volatileRoots: true }),
+    stepLayers,
+    directories,
+    endpoints,
+    defaults,
+    logger,
+  );
+  const builder = new Builder(images, registries.puller, buildCache, cacheMounts, steps, join(execRoot, 'build'));
+  const cacheUsage = new CacheUsage(buildCache, cacheMounts, images.content);
+  return {
+    config,
+    containers,
+    images,
+    networks,
+    endpoints,
+    names,
+    registries,
+    volumes,
+    events,
+    reconciliation,
+    builder,
+    cacheUsage,
+  };
 }
 
 /** Brings the world and SQLite together, then starts what restart policies ask for. */
@@ -263,6 +301,7 @@ export async function startEngine(engine: Engine, logger: FastifyBaseLogger): Pr
     logger.warn({ images: lost }, 'images whose content was lost are gone: pull or load them again');
   }
   engine.registries.collectGarbage();
+  await engine.builder.collectGarbage();
   await engine.volumes.collectGarbage();
 }
 

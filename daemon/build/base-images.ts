@@ -2,7 +2,14 @@ import type { ProgressMessage } from '../http/progress.js';
 import { platformOf } from '../images/image-document.js';
 import type { Image, Lookup } from '../images/lookup.js';
 import { hostPlatform, matchesPlatform, type Platform } from '../images/platform.js';
-import { familiarReference, idPrefix, parseReference, wholeId, withDefaultTag, type Reference } from '../images/reference.js';
+import {
+  familiarReference,
+  idPrefix,
+  parseReference,
+  wholeId,
+  withDefaultTag,
+  type Reference,
+} from '../images/reference.js';
 import { splitRepository } from '../images/registry/endpoints.js';
 import type { Puller } from '../images/registry/pull.js';
 import { GantryError } from '../errors.js';

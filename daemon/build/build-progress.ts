@@ -62,6 +62,9 @@ export type StepEvent = StepPhase & {
 };
 
 export type StepPhase =
+  /** The stages that are going to be built. */
+  | { phase: 'stages'; order: readonly number[] }
+  | { phase: 'stage-end' }
   /** It begins. What ONBUILD of the base image brings has no number. */
   | { phase: 'begin'; number: number | undefined; total: number; text: string }
   | { phase: 'triggers'; count: number }

@@ -92,7 +92,10 @@ export class CacheMounts {
   }
 
   #freeName(base: string): string {
-    const known = [base, ...this.store.cacheMounts().flatMap(({ name }) => (name.startsWith(`${base}-`) ? [name] : []))];
+    const known = [
+      base,
+      ...this.store.cacheMounts().flatMap(({ name }) => (name.startsWith(`${base}-`) ? [name] : [])),
+    ];
     return known.find((name) => !this.#used.has(name)) ?? `${base}-${randomBytes(4).toString('hex')}`;
   }
 
@@ -114,6 +117,7 @@ export class CacheMounts {
   /** At start: directories that no row names go. */
   async collectGarbage(): Promise<void> {
     const known = new Set(this.store.cacheMounts().map(({ name }) => name));
-    for (const name of readdirSync(this.#root)) if (!known.has(name)) await this.addon.removeTree(join(this.#root, name));
+    for (const name of readdirSync(this.#root))
+      if (!known.has(name)) await this.addon.removeTree(join(this.#root, name));
   }
 }

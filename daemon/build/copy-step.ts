@@ -126,7 +126,12 @@ async function localPart(
   const items = await findItems(session, source, paths, (path, pattern) =>
     keepsParents ? parentsTarget(destination, path, pattern) : destination,
   );
-  return { root: source.root, isContext: source.isContext, items, unpack: copy.keyword === 'ADD' && copy.unpack !== false };
+  return {
+    root: source.root,
+    isContext: source.isContext,
+    items,
+    unpack: copy.keyword === 'ADD' && copy.unpack !== false,
+  };
 }
 
 /** The paths that sources name; wildcards may match nothing, and then nothing is copied. */
@@ -172,7 +177,11 @@ function heredocPart({ layers, request }: BuildSession, { heredocs }: Copy, dest
 }
 
 /** Who owns the copies, as on the disk; undefined for whoever owns the files. */
-async function ownerOf(session: BuildSession, state: StageState, chown: string | undefined): Promise<Owner | undefined> {
+async function ownerOf(
+  session: BuildSession,
+  state: StageState,
+  chown: string | undefined,
+): Promise<Owner | undefined> {
   if (chown === undefined || chown === '') return undefined;
   const [, uid, gid = uid] = /^(\d+)(?::(\d+))?$/.exec(chown) ?? [];
   if (uid !== undefined) return session.mapping.toHost({ uid: Number(uid), gid: Number(gid) });

@@ -84,7 +84,11 @@ async function publishImage(
   return names.map(familiarReference);
 }
 
-async function writeTar({ layers, addon, mapping, signal }: BuildSession, state: StageState, output: Writable): Promise<void> {
+async function writeTar(
+  { layers, addon, mapping, signal }: BuildSession,
+  state: StageState,
+  output: Writable,
+): Promise<void> {
   const root = layers.root(state.layers);
   const tar = readFromPipe(addon, (end) => addon.pack(root, '/', end, { as: '', idMap: mapping }));
   await pipeline(tar, output, { signal });

@@ -55,7 +55,14 @@ async function fetchCommit(git: (...args: string[]) => Promise<string>, referenc
 }
 
 function run(args: string[], url: string, signal: AbortSignal): Promise<string> {
-  const options = ['-c', 'core.hooksPath=/dev/null', '-c', 'protocol.file.allow=never', '-c', 'protocol.ext.allow=never'];
+  const options = [
+    '-c',
+    'core.hooksPath=/dev/null',
+    '-c',
+    'protocol.file.allow=never',
+    '-c',
+    'protocol.ext.allow=never',
+  ];
   const env = {
     PATH: process.env['PATH'],
     HOME: '/nonexistent',

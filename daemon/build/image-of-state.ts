@@ -17,7 +17,10 @@ export async function documentOf(state: StageState): Promise<ImageDocument> {
 }
 
 /** The image of a stage. */
-export async function imagePlanOf(state: StageState, extend: (document: ImageDocument) => ImageDocument): Promise<ImagePlan> {
+export async function imagePlanOf(
+  state: StageState,
+  extend: (document: ImageDocument) => ImageDocument,
+): Promise<ImagePlan> {
   const layers = await Promise.all(state.layers.map(({ described }) => described));
   return planNewImage(extend(await documentOf(state)), layers);
 }

@@ -102,7 +102,9 @@ class MountMaker {
     const { addon } = this.session;
     const { mode, resolvedPath, linkTarget } = await addon.statPath(source.root, mount.source || '/');
     const path = linkTarget || resolvedPath;
-    const isDirectory = linkTarget ? isDirectoryMode((await addon.statPath(source.root, path)).mode) : isDirectoryMode(mode);
+    const isDirectory = linkTarget
+      ? isDirectoryMode((await addon.statPath(source.root, path)).mode)
+      : isDirectoryMode(mode);
     const directory = await this.#directoryOf(source, path, isDirectory, mount.readOnly);
     this.#mount(mount, directory, !mount.readOnly, isDirectory);
   }

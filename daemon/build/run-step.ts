@@ -43,7 +43,11 @@ export async function prepareRun(
   refuseWithoutEntitlement(session, run);
   const command = commandOf(state, run);
   const words = new ShellWords(session.escape, new Map([...state.arguments, ...environmentOf(state.config)]));
-  const mounts = await openMountSources(session, sources, run.mounts.map((mount) => expandMount(mount, words)));
+  const mounts = await openMountSources(
+    session,
+    sources,
+    run.mounts.map((mount) => expandMount(mount, words)),
+  );
   const environment = visibleEnvironment(state);
   const { User: user = '', WorkingDir: directory = '' } = state.config;
   const what = {
@@ -60,7 +64,8 @@ export async function prepareRun(
   return {
     what,
     createdBy: `RUN ${prefix}${command.words.join(' ')}`,
-    execute: (vertex, onContainer) => execute(session, state, run, { command, mounts, environment }, vertex, onContainer),
+    execute: (vertex, onContainer) =>
+      execute(session, state, run, { command, mounts, environment }, vertex, onContainer),
   };
 }
 
@@ -69,7 +74,11 @@ const argumentList = (variables: Variables): string =>
 
 function refuseWithoutEntitlement({ request }: BuildSession, { network, security }: Run): void {
   const needed =
-    network === 'host' ? ('network.host' as const) : security === 'insecure' ? ('security.insecure' as const) : undefined;
+    network === 'host'
+      ? ('network.host' as const)
+      : security === 'insecure'
+        ? ('security.insecure' as const)
+        : undefined;
   if (needed && !request.entitlements.has(needed)) {
     throw forbidden(`granting entitlement ${needed} is not allowed: build with --allow ${needed}`);
   }
@@ -118,7 +127,11 @@ async function execute(
   const mountPoints = layers.staging.newPath();
   try {
     if (command.script) addScript(session, mounts, command.script);
-    makeMountPointLayer(mountPoints, session.mapping.root, mounts.targets.filter(({ path }) => !isInDev(path)));
+    makeMountPointLayer(
+      mountPoints,
+      session.mapping.root,
+      mounts.targets.filter(({ path }) => !isInDev(path)),
+    );
     const hidden = session.arguments.hidden.map(([name, value]) => `${name}=${value}`);
     const end = await session.containers.run(
       {

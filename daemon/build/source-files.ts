@@ -77,13 +77,19 @@ export class SourceFiles {
   async #context(context: BuildContext, paths: readonly string[]): Promise<FileSource> {
     const known = this.#contexts.get(context);
     const isCovered = known && (known.paths.has('.') || paths.every((path) => known.paths.has(path)));
-    const tree = await (isCovered ? known.opening : this.#openContext(context, new Set([...(known?.paths ?? []), ...paths])));
+    const tree = await (isCovered
+      ? known.opening
+      : this.#openContext(context, new Set([...(known?.paths ?? []), ...paths])));
     return { root: { kind: 'directory', path: tree.directory }, lower: undefined, isContext: true };
   }
 
   #openContext(context: BuildContext, paths: Set<string>): Promise<ContextTree> {
     const wanted = [...paths].sort();
-    const vertex = new Vertex(this.report, `context ${context.name} ${wanted.join('\0')}`, `[internal] load ${context.name}`);
+    const vertex = new Vertex(
+      this.report,
+      `context ${context.name} ${wanted.join('\0')}`,
+      `[internal] load ${context.name}`,
+    );
     const opening = vertex.run(() => context.open({ paths: wanted }, this.signal));
     this.#contexts.set(context, { paths, opening });
     this.#trees.push(opening);

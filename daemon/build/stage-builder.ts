@@ -130,7 +130,10 @@ export class StageBuilder {
   }
 
   #configured(state: StageState, instruction: Instruction): StageState {
-    const history = [...state.history, { created: state.created, created_by: createdBy(instruction), empty_layer: true }];
+    const history = [
+      ...state.history,
+      { created: state.created, created_by: createdBy(instruction), empty_layer: true },
+    ];
     if (instruction.keyword === 'ARG') return { ...state, history, arguments: this.#declared(state, instruction) };
     if (instruction.keyword === 'MAINTAINER') return { ...state, history, author: instruction.value };
     if (!isConfigInstruction(instruction)) throw new Error(`${instruction.keyword} cannot stand here`);
@@ -237,7 +240,10 @@ function withLayer(
     ...state,
     key,
     created,
-    steps: [...state.steps, { key, parentKey: state.key, createdBy: createdByText, created, layer: layer ? state.layers.length : -1 }],
+    steps: [
+      ...state.steps,
+      { key, parentKey: state.key, createdBy: createdByText, created, layer: layer ? state.layers.length : -1 },
+    ],
     layers: layer ? [...state.layers, layer] : state.layers,
     history: [...state.history, { created, created_by: createdByText, ...(layer ? {} : { empty_layer: true }) }],
   };

@@ -20,7 +20,9 @@ export class StageResults {
 
   /** Builds all that the target needs. @throws what the first failure was */
   async target(): Promise<StageState> {
-    const all = this.plan.stages.map(({ index }) => this.result(index));
+    const order = this.plan.stages.map(({ index }) => index);
+    this.session().report({ kind: 'step', vertex: '', stage: this.plan.target, phase: 'stages', order });
+    const all = order.map((index) => this.result(index));
     await Promise.allSettled(all);
     return this.result(this.plan.target);
   }
@@ -28,7 +30,10 @@ export class StageResults {
   result(index: number): Promise<StageState> {
     let result = this.#results.get(index);
     if (!result) {
-      result = this.#build(this.plan.stage(index));
+      result = this.#build(this.plan.stage(index)).then((state) => {
+        this.session().report({ kind: 'step', vertex: '', stage: index, phase: 'stage-end' });
+        return state;
+      });
       this.#results.set(index, result);
       result.catch((error: unknown) => this.onFailure(error));
     }
@@ -42,7 +47,8 @@ export class StageResults {
       throw isOfStage ? error : inPlace(error, session.request.dockerfileName, stage.from.location);
     });
     const { noCache } = session.request;
-    const isFresh = typeof noCache === 'boolean' ? noCache : noCache.has(stage.title) || noCache.has(String(stage.index));
+    const isFresh =
+      typeof noCache === 'boolean' ? noCache : noCache.has(stage.title) || noCache.has(String(stage.index));
     const builder = new StageBuilder(session, this.sources, stage, this.globals, this.#numbers(stage), !isFresh);
     return builder.build(base.state, base.triggers);
   }

@@ -2,12 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { renameSync } from 'node:fs';
 import type { FastifyBaseLogger } from 'fastify';
-import {
-  Container,
-  type ContainerConfig,
-  type ContainerMount,
-  type HostConfig,
-} from '../containers/container.js';
+import { Container, type ContainerConfig, type ContainerMount, type HostConfig } from '../containers/container.js';
 import type { ContainerDirectories } from '../containers/directories.js';
 import { completeHostConfig, type HostConfigDefaults } from '../containers/host-config.js';
 import type { ContainerLayers, Launched, Launcher } from '../containers/launch.js';
@@ -97,10 +92,7 @@ export class StepContainers {
   }
 
   #container(id: string, { config, hostConfig, mounts }: StepProcess): Container {
-    const complete = completeHostConfig(
-      { ...hostConfig, LogConfig: { Type: 'none', Config: {} } },
-      this.defaults(),
-    );
+    const complete = completeHostConfig({ ...hostConfig, LogConfig: { Type: 'none', Config: {} } }, this.defaults());
     const [path = '', ...args] = config.Cmd;
     const networks = config.NetworkDisabled ? {} : this.endpoints.requested(complete.NetworkMode ?? 'bridge', {});
     const record = { id, name: `build-${id.slice(0, 12)}`, created: timestamp(), imageId: id };

@@ -39,6 +39,8 @@ export interface LaunchOptions {
   defaultUlimits: { Name: string; Hard: number; Soft: number }[];
   /** Other OCI runtimes by name; Gantry's own is not among them. */
   runtimes: ReadonlyMap<string, OciRuntime>;
+  /** What is written to a root need not reach the disk before its container has ended. */
+  volatileRoots?: boolean;
 }
 
 export interface ContainerLayers extends ImageLayers {
@@ -265,6 +267,7 @@ export class Launcher {
           lower: this.images.containerLayers(container.imageId),
           upper: directories.data(container.id, 'upper'),
           work: directories.data(container.id, 'work'),
+          ...(this.options.volatileRoots && { volatile: true }),
           ...(directories.mapping.shifts && container.hasHostIds && { shown: directories.mapping.inverse.oci }),
         },
         cgroupPath: spec.linux.cgroupsPath,

@@ -67,7 +67,9 @@ export class Staging {
   }
 
   /** The same from what writes to a pipe by itself, for content that is unpacked already. */
-  async receivePacked(feed: (consume: (input: number) => Promise<ReceivedBlob>) => Promise<ReceivedBlob>): Promise<BlobFile> {
+  async receivePacked(
+    feed: (consume: (input: number) => Promise<ReceivedBlob>) => Promise<ReceivedBlob>,
+  ): Promise<BlobFile> {
     const path = this.newPath();
     const { addon, layerLimits } = this.content;
     const receiving = feed((input) => addon.receiveBlob(input, path, { maxBytes: layerLimits.maxBytes }));

@@ -1,6 +1,7 @@
 import type { Engine } from '../engine.js';
 import type { Handlers } from '../http/call.js';
 import { archiveRoutes } from './archive.js';
+import { buildRoutes } from './build.js';
 import { containerStreamRoutes } from './container-streams.js';
 import { containerRoutes } from './containers.js';
 import { execRoutes } from './exec.js';
@@ -12,12 +13,13 @@ import { volumeRoutes } from './volumes.js';
 
 /** Every operation that this engine serves. */
 export function handlers(engine: Engine): Handlers {
-  const { containers, images, networks, endpoints, registries, volumes } = engine;
+  const { builder, cacheUsage, containers, images, networks, endpoints, registries, volumes } = engine;
   return {
     ...containerRoutes(containers),
     ...containerStreamRoutes(containers),
     ...archiveRoutes(containers),
     ...execRoutes(containers),
+    ...buildRoutes(builder, cacheUsage, images.content),
     ...imageRoutes(images, containers, registries),
     ...networkRoutes(networks, endpoints, containers.registry),
     ...volumeRoutes(volumes),

@@ -384,6 +384,8 @@ export interface Addon {
   ): Promise<{ bytes: number; entries: number }>;
   /** Makes a directory and those above it that are not there. */
   makeDirectory(root: Root, path: string, owner: { uid: number; gid: number }): Promise<void>;
+  /** Removes what patterns as those of .dockerignore leave out of a directory that nobody else writes to. */
+  removeMatching(directory: string, patterns: readonly string[]): Promise<void>;
   /** Sets times below a directory that are later than `seconds` since the epoch to that. */
   clampTimes(directory: string, seconds: number): Promise<void>;
   /** Bytes of the files and links below a directory, each inode once, mounts left out. */

@@ -18,9 +18,7 @@ export interface Usage {
   active: number;
 }
 
-export type UsageSources = Record<Exclude<UsageKind, 'build-cache'>, (version: ApiVersion) => Promise<Usage>>;
-
-const NOTHING: Usage = { items: [], totalSize: 0, reclaimable: 0, active: 0 };
+export type UsageSources = Record<UsageKind, (version: ApiVersion) => Promise<Usage>>;
 
 /** The kinds that a request asks for; all when it names none. @throws GantryError (invalid) */
 export function requestedKinds(types: readonly string[]): Set<UsageKind> {
@@ -39,8 +37,9 @@ export async function diskUsage(
 ): Promise<Record<string, unknown>> {
   const usage = async (kind: keyof UsageSources): Promise<Usage | undefined> =>
     kinds.has(kind) ? sources[kind](version) : undefined;
-  const [images, containers, volumes] = await Promise.all([usage('image'), usage('container'), usage('volume')]);
-  const cache = kinds.has('build-cache') ? NOTHING : undefined;
+  const [images, containers, volumes, cache] = await Promise.all(
+    (['image', 'container', 'volume', 'build-cache'] as const).map(usage),
+  );
   if (!version.atLeast('1.52')) {
     return {
       LayersSize: images?.totalSize ?? 0,

@@ -20,6 +20,7 @@ export function systemSources(engine: Engine): SystemSources {
       image: async (version) => imageUsage(engine, version),
       container: () => containerUsage(engine),
       volume: () => volumeUsage(engine),
+      'build-cache': () => buildCacheUsage(engine),
     },
   };
 }
@@ -90,6 +91,29 @@ async function volumeUsage({ volumes }: Engine): Promise<Usage> {
     totalSize: sum(measured.map(({ size }) => size)),
     reclaimable: sum(measured.filter(({ users }) => users === 0).map(({ size }) => size)),
     active: measured.filter(({ users }) => users > 0).length,
+  };
+}
+
+/** Layers that images have as well are theirs. */
+async function buildCacheUsage({ cacheUsage }: Engine): Promise<Usage> {
+  const records = await cacheUsage.list();
+  const own = records.filter(({ shared }) => !shared);
+  return {
+    items: records.map((record) => ({
+      ID: record.id,
+      Parents: record.parents.length > 0 ? record.parents : null,
+      Type: record.type,
+      Description: record.description,
+      InUse: record.inUse,
+      Shared: record.shared,
+      Size: record.size,
+      CreatedAt: new Date(record.created).toISOString(),
+      LastUsedAt: new Date(record.lastUsed).toISOString(),
+      UsageCount: record.uses,
+    })),
+    totalSize: sum(own.map(({ size }) => size)),
+    reclaimable: sum(own.filter(({ inUse }) => !inUse).map(({ size }) => size)),
+    active: records.filter(({ inUse }) => inUse).length,
   };
 }
 

@@ -13,11 +13,11 @@ namespace {
 void clamp(int object, const struct stat& status, const std::string& path, int64_t latest, int depth) {
   if (depth > max_tree_depth) throw Error("set times " + path, ENAMETOOLONG, "directories are nested too deeply");
   if (S_ISDIR(status.st_mode)) {
-    for_each_child(object, path, ExcludePatterns({}), [&](TreeObject& child) {
-      clamp(child.fd.get(), child.status, child.path, latest, depth + 1);
-    });
+    for_each_child(object, path, ExcludePatterns({}),
+                   [&](TreeObject& child) { clamp(child.fd.get(), child.status, child.path, latest, depth + 1); });
   }
-  const bool is_later = status.st_mtim.tv_sec > latest || (status.st_mtim.tv_sec == latest && status.st_mtim.tv_nsec > 0);
+  const bool is_later =
+      status.st_mtim.tv_sec > latest || (status.st_mtim.tv_sec == latest && status.st_mtim.tv_nsec > 0);
   if (is_later) set_time(object, {latest, 0});
 }
 

@@ -60,8 +60,10 @@ class Finder {
     if (index + 1 < components_.size()) visit(path, index + 1, depth + 1);
     for (const std::string& name : names_in(path)) {
       const std::string child = join(path, name);
-      if (index + 1 == components_.size()) found_.push_back(child);
-      else if (is_directory(child)) visit_any_depth(child, index, depth + 1);
+      if (index + 1 == components_.size())
+        found_.push_back(child);
+      else if (is_directory(child))
+        visit_any_depth(child, index, depth + 1);
     }
   }
 

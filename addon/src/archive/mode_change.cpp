@@ -102,9 +102,12 @@ mode_t ModeChange::apply(mode_t mode, bool is_directory) const {
   mode_t result = before;
   for (const Clause& clause : clauses_) {
     const mode_t bits = bits_of(clause.permission, before, is_directory) & clause.who;
-    if (clause.operation == '=') result &= ~(clause.who & 0777);
-    else if (clause.operation == '+') result |= bits;
-    else result &= ~bits;
+    if (clause.operation == '=')
+      result &= ~(clause.who & 0777);
+    else if (clause.operation == '+')
+      result |= bits;
+    else
+      result &= ~bits;
   }
   return result;
 }

@@ -7,8 +7,8 @@
 
 namespace gantry::archive {
 
-/// An overlay. With binds it is attached in a private mount namespace that the calling thread gets, without any it stays
-/// a detached mount: then a thread can have several.
+/// An overlay. With binds it is attached in a private mount namespace that the calling thread gets, without any it
+/// stays a detached mount: then a thread can have several.
 class OverlayRoot {
  public:
   explicit OverlayRoot(const RootSpec& spec);

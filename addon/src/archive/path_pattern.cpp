@@ -109,9 +109,7 @@ bool PathPattern::matches(std::string_view path) const {
   return at[count] != 0;
 }
 
-bool PathPattern::has_wildcards(std::string_view text) {
-  return text.find_first_of("*?[\\") != std::string_view::npos;
-}
+bool PathPattern::has_wildcards(std::string_view text) { return text.find_first_of("*?[\\") != std::string_view::npos; }
 
 ExcludePatterns::ExcludePatterns(const std::vector<std::string>& patterns) {
   for (const std::string& text : patterns) {

@@ -6,8 +6,8 @@
 
 namespace gantry::archive {
 
-/// A pattern of paths: `*` and `?` stop at slashes, `**` does not, `[a-z]` and `[^a-z]` are one character, `\` takes the
-/// next one as it is. Matching takes time in proportion to the lengths of both, whatever the pattern.
+/// A pattern of paths: `*` and `?` stop at slashes, `**` does not, `[a-z]` and `[^a-z]` are one character, `\` takes
+/// the next one as it is. Matching takes time in proportion to the lengths of both, whatever the pattern.
 class PathPattern {
  public:
   /// @throws Error for a class that is not closed

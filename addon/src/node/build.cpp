@@ -1,6 +1,7 @@
 #include "archive/clamp_times.h"
 #include "archive/copy_tree.h"
 #include "archive/find_paths.h"
+#include "archive/remove_matching.h"
 #include "archive/tree_digest.h"
 #include "node/init.h"
 #include "node/own_thread.h"
@@ -39,9 +40,8 @@ Napi::Value tree_digest(const Napi::CallbackInfo& info) {
     auto work = [spec = root_of(info[0]), paths = texts(info[1]), options, root = RootHolder()]() mutable {
       return archive::tree_digest(hold(root, spec), paths, options);
     };
-    return run_on_own_thread(info.Env(), std::move(work), [](Napi::Env env, const std::string& digest) {
-      return Napi::String::New(env, digest);
-    });
+    return run_on_own_thread(info.Env(), std::move(work),
+                             [](Napi::Env env, const std::string& digest) { return Napi::String::New(env, digest); });
   });
 }
 
@@ -106,9 +106,18 @@ Napi::Value make_directory(const Napi::CallbackInfo& info) {
 
 Napi::Value clamp_times(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    auto work = [directory = info[0].As<Napi::String>().Utf8Value(),
-                 latest = info[1].As<Napi::Number>().Int64Value()] {
+    auto work = [directory = info[0].As<Napi::String>().Utf8Value(), latest = info[1].As<Napi::Number>().Int64Value()] {
       archive::clamp_times(directory, latest);
+      return Done{};
+    };
+    return run_on_own_thread(info.Env(), std::move(work), undefined);
+  });
+}
+
+Napi::Value remove_matching(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto work = [directory = info[0].As<Napi::String>().Utf8Value(), patterns = texts(info[1])] {
+      archive::remove_matching(directory, patterns);
       return Done{};
     };
     return run_on_own_thread(info.Env(), std::move(work), undefined);
@@ -122,6 +131,7 @@ void init_build(Napi::Env env, Napi::Object exports) {
   exports.Set("treeDigest", Napi::Function::New(env, tree_digest, "treeDigest"));
   exports.Set("copyTrees", Napi::Function::New(env, copy_trees, "copyTrees"));
   exports.Set("makeDirectory", Napi::Function::New(env, make_directory, "makeDirectory"));
+  exports.Set("removeMatching", Napi::Function::New(env, remove_matching, "removeMatching"));
   exports.Set("clampTimes", Napi::Function::New(env, clamp_times, "clampTimes"));
 }
 

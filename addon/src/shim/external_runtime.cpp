@@ -89,8 +89,8 @@ std::unique_ptr<ContainerProcess> ExternalRuntime::create(json spec, const Stdio
   std::string root_path = config_.rootfs.path;
   bool overlay = root_path.empty();
   if (overlay) {
-    root = mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work, OverlaySync::ordinary,
-                         config_.rootfs.shown);
+    root = mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work,
+                         config_.rootfs.is_volatile ? OverlaySync::never : OverlaySync::ordinary, config_.rootfs.shown);
     root_path = bundle_ + "/rootfs";
     mkdir("rootfs", 0700);
   } else {

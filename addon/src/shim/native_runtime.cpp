@@ -45,8 +45,9 @@ std::unique_ptr<ContainerProcess> NativeRuntime::create(json spec, const Stdio& 
     options.stdio = stdio;
     options.start_at_once = start_at_once;
     if (config_.rootfs.path.empty()) {
-      root_ = mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work, OverlaySync::ordinary,
-                            config_.rootfs.shown);
+      root_ =
+          mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work,
+                        config_.rootfs.is_volatile ? OverlaySync::never : OverlaySync::ordinary, config_.rootfs.shown);
       options.root_mount = root_.get();
     } else {
       spec["root"]["path"] = config_.rootfs.path;

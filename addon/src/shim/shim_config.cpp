@@ -19,6 +19,7 @@ void read_rootfs(const json& rootfs, ShimConfig& config) {
   config.rootfs.lower = rootfs.at("lower").get<std::vector<std::string>>();
   config.rootfs.upper = rootfs.value("upper", "");
   config.rootfs.work = rootfs.value("work", "");
+  config.rootfs.is_volatile = rootfs.value("volatile", false);
   if (auto shown = rootfs.find("shown"); shown != rootfs.end()) config.rootfs.shown = read_id_maps(*shown);
 }
 

@@ -18,6 +18,8 @@ struct ShimConfig {
     std::string path;
     std::vector<std::string> lower;
     std::string upper, work;
+    /// Nobody waits for what is written to `upper` to be on the disk.
+    bool is_volatile = false;
     /// How to show the ids of an overlay's files; empty for as they are.
     IdMaps shown;
   } rootfs;
