@@ -140,6 +140,8 @@ export class StepContainers {
       stream.on('error', (error) => this.logger.debug({ err: error }, 'output of a build step was cut off'));
       stream.once('end', () => stream.destroy());
       ended = once(stream, 'close');
+      // It was held after the answer.
+      stream.resume();
     };
     container.pendingAttachments.set(connect, () => undefined);
     return () => ended;

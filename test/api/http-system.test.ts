@@ -58,6 +58,7 @@ beforeAll(async () => {
         image: usage(image, 10),
         container: usage({ Id: 'c' }, 20),
         volume: usage({ Name: 'v', Driver: 'local', Mountpoint: '/', Labels: null, Scope: 'local', Options: null }, 30),
+        'build-cache': usage({ ID: 'b' }, 40),
       },
     }),
   );
@@ -129,7 +130,7 @@ test('info is as documented', async () => {
 test('disk usage has the shape of its version', async () => {
   const old = (await server.request.get('/v1.51/system/df')).body;
   expect(undocumented('SystemDataUsage', 200, old)).toEqual([]);
-  expect(old).toMatchObject({ LayersSize: 10, Images: [{ Id: 'i' }], Containers: [{ Id: 'c' }], BuildCache: [] });
+  expect(old).toMatchObject({ LayersSize: 10, Images: [{ Id: 'i' }], Containers: [{ Id: 'c' }], BuildCache: [{ ID: 'b' }] });
   const brief = (await server.request.get('/v1.52/system/df')).body;
   expect(undocumented('SystemDataUsage', 200, brief)).toEqual([]);
   expect(brief.ImageUsage).toEqual({ ActiveCount: 0, TotalCount: 1, Reclaimable: 1, TotalSize: 10 });
