@@ -122,6 +122,7 @@ class BuildRun {
     const { request } = session;
     await this.#importCaches();
     const built = labelled(await this.#results.target(), request.labels);
+    this.#warnOfUnused();
     const state = request.squash ? await squash(session, built) : built;
     const inline = request.inlineCache || request.buildArgs['BUILDKIT_INLINE_CACHE'] === '1';
     const plan = await imagePlanOf(state, (document) => (inline ? withInlineCache(document, state) : document));
@@ -129,6 +130,16 @@ class BuildRun {
     const names = await exportResult(session, this.builder.images, state, plan);
     await this.#release();
     return this.#result(state, plan, names);
+  }
+
+  #warnOfUnused(): void {
+    const { arguments: given, report } = this.#session;
+    if (given.unused.length === 0) return;
+    report({
+      kind: 'warning',
+      vertex: '',
+      message: `One or more build-args [${given.unused.join(' ')}] were not consumed`,
+    });
   }
 
   #result(state: StageState, plan: ImagePlan, names: readonly string[]): BuildResult {
