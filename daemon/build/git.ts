@@ -75,7 +75,7 @@ function run(args: string[], url: string, signal: AbortSignal): Promise<string> 
   return new Promise((resolve, reject) => {
     execFile('git', [...options, ...args], { env, signal, maxBuffer: 1 << 22 }, (error, stdout, stderr) => {
       if (!error) return resolve(stdout);
-      if (signal.aborted) return reject(error);
+      if (signal.aborted) return reject(new Error('the build was stopped', { cause: error }));
       const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
       const reason = isMissing ? 'git is not installed on the host of the engine' : stderr.trim() || error.message;
       reject(new GantryError('remote', `failed to fetch ${url}: ${reason}`, { cause: error }));

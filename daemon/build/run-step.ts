@@ -199,5 +199,5 @@ function hostConfigOf({ request }: BuildSession, { network, security }: Run): Ho
     CpusetMems: run.cpusetMems,
     SecurityOpt: [...run.securityOptions],
     Privileged: security === 'insecure',
-  } as HostConfig;
+  };
 }

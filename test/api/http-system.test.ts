@@ -130,7 +130,12 @@ test('info is as documented', async () => {
 test('disk usage has the shape of its version', async () => {
   const old = (await server.request.get('/v1.51/system/df')).body;
   expect(undocumented('SystemDataUsage', 200, old)).toEqual([]);
-  expect(old).toMatchObject({ LayersSize: 10, Images: [{ Id: 'i' }], Containers: [{ Id: 'c' }], BuildCache: [{ ID: 'b' }] });
+  expect(old).toMatchObject({
+    LayersSize: 10,
+    Images: [{ Id: 'i' }],
+    Containers: [{ Id: 'c' }],
+    BuildCache: [{ ID: 'b' }],
+  });
   const brief = (await server.request.get('/v1.52/system/df')).body;
   expect(undocumented('SystemDataUsage', 200, brief)).toEqual([]);
   expect(brief.ImageUsage).toEqual({ ActiveCount: 0, TotalCount: 1, Reclaimable: 1, TotalSize: 10 });

@@ -197,7 +197,9 @@ test('a link in the context or in an image leads nowhere outside of it', async (
   expect(await failure('FROM busybox\nCOPY out /x\n')).toMatch(/not found[\s\S]*Dockerfile:2 \| COPY out \/x/);
   expect(await failure('FROM busybox\nCOPY root/etc/hostname /x\n')).toMatch(/not found/);
   write({ file: 'mine' });
-  await build('FROM busybox\nRUN mkdir -p /var/tmp && ln -s ../../../../../../var/tmp /away\nCOPY file /away/gantry-escaped\n');
+  await build(
+    'FROM busybox\nRUN mkdir -p /var/tmp && ln -s ../../../../../../var/tmp /away\nCOPY file /away/gantry-escaped\n',
+  );
   expect(await run('cat', '/var/tmp/gantry-escaped')).toBe('mine');
   expect(existsSync('/var/tmp/gantry-escaped')).toBe(false);
 });

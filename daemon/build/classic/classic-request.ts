@@ -89,7 +89,7 @@ function stringMap(text: string | undefined, name: string): Record<string, strin
   const entries = Object.entries(value).filter(([, each]) => each !== null);
   if (entries.some(([, each]) => typeof each !== 'string'))
     throw invalid(`error reading ${name}: values must be texts`);
-  return Object.fromEntries(entries) as Record<string, string>;
+  return Object.fromEntries(entries);
 }
 
 function stringList(text: string | undefined, name: string): string[] {
