@@ -261,7 +261,7 @@ export function createEngine(
   const cacheMounts = new CacheMounts(buildCache, addon, dataRoot);
   const steps = new StepContainers(
     addon,
-    launcherFor(stepLayers, { ...launchOptions, initByDefault: false, volatileRoots: true }),
+    launcherFor(stepLayers, { ...launchOptions, initByDefault: false, ephemeral: true }),
     stepLayers,
     directories,
     endpoints,

@@ -51,6 +51,7 @@ async function run(): Promise<void> {
 
   const stop = async (signal: string): Promise<void> => {
     logger.info({ signal }, 'stopping; containers run on');
+    await engine.builder.close();
     await server.close();
     await leaveFirewall(engine);
     await engine.registries.close();

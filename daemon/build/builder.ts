@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.js';
-import { invalid } from '../errors.js';
+import { GantryError, invalid } from '../errors.js';
 import { digestOf } from '../images/digest.js';
 import type { Images } from '../images/images.js';
 import type { ImagePlan } from '../images/publication.js';
@@ -37,6 +37,9 @@ const minimumParallelism = 4;
 
 /** Builds images from Dockerfiles, for both APIs. */
 export class Builder implements Build {
+  readonly #running = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+
   constructor(
     readonly images: Images,
     readonly puller: Puller,
@@ -48,6 +51,27 @@ export class Builder implements Build {
   ) {}
 
   async build(request: BuildRequest, report: ReportProgress): Promise<BuildResult> {
+    const signal = AbortSignal.any([request.signal, this.#closing.signal]);
+    const building = this.#build({ ...request, signal }, report);
+    const settled = building.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#running.add(settled);
+    try {
+      return await building;
+    } finally {
+      this.#running.delete(settled);
+    }
+  }
+
+  /** Stops what is being built. Resolves when nothing of it runs any more. */
+  async close(): Promise<void> {
+    this.#closing.abort(new GantryError('unavailable', 'the build was stopped: the daemon is shutting down'));
+    await Promise.all(this.#running);
+  }
+
+  async #build(request: BuildRequest, report: ReportProgress): Promise<BuildResult> {
     const dockerfile = parseDockerfile(request.dockerfile);
     const complete = { ...request, sourceDateEpoch: request.sourceDateEpoch ?? epochOf(request.buildArgs) };
     const run = new BuildRun(this, dockerfile, complete, report);

@@ -39,8 +39,11 @@ export interface LaunchOptions {
   defaultUlimits: { Name: string; Hard: number; Soft: number }[];
   /** Other OCI runtimes by name; Gantry's own is not among them. */
   runtimes: ReadonlyMap<string, OciRuntime>;
-  /** What is written to a root need not reach the disk before its container has ended. */
-  volatileRoots?: boolean;
+  /**
+   * The containers are of no use without this daemon: they end with it, and what they have written need not reach the disk
+   * before.
+   */
+  ephemeral?: boolean;
 }
 
 export interface ContainerLayers extends ImageLayers {
@@ -267,10 +270,11 @@ export class Launcher {
           lower: this.images.containerLayers(container.imageId),
           upper: directories.data(container.id, 'upper'),
           work: directories.data(container.id, 'work'),
-          ...(this.options.volatileRoots && { volatile: true }),
+          ...(this.options.ephemeral && { volatile: true }),
           ...(directories.mapping.shifts && container.hasHostIds && { shown: directories.mapping.inverse.oci }),
         },
         cgroupPath: spec.linux.cgroupsPath,
+        ...(this.options.ephemeral && { bound: true }),
         log: logSettings(container, directories.log(container.id)),
         stdin: { open: container.config.OpenStdin ?? false, once: container.config.StdinOnce ?? false },
         ...(filter && { seccompFilter: filter }),

@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { useEngine } from '../support/test-engine.js';
@@ -305,6 +315,34 @@ test('a client that leaves stops the running step within a second', async () => 
     expect(Date.now() - left).toBeLessThan(1000);
     await delay(20);
   }
+});
+
+/** Ends the daemon in the middle of a build and starts it again. */
+async function interrupt(end: () => Promise<void>): Promise<void> {
+  const { daemon } = engine;
+  if (!daemon) return;
+  write({ Dockerfile: 'FROM busybox\nRUN --mount=type=cache,target=/c sleep 299\n' });
+  const client = engine.docker.run(['build', context], classic);
+  while (!isSleeping()) await delay(20);
+  await end();
+  const ended = Date.now();
+  while (isSleeping()) {
+    expect(Date.now() - ended).toBeLessThan(1000);
+    await delay(20);
+  }
+  expect((await client).code).not.toBe(0);
+  await daemon.start();
+  for (const place of ['containers', 'tmp/images']) expect(readdirSync(join(daemon.dataRoot, place))).toEqual([]);
+  expect(existsSync(join(daemon.execRoot, 'build'))).toBe(false);
+  await build('FROM busybox\nRUN true\n');
+}
+
+test('a daemon that is killed leaves nothing of a build, not even a running step', async () => {
+  await interrupt(async () => engine.daemon?.kill());
+});
+
+test('a daemon that is stopped ends its builds', async () => {
+  await interrupt(async () => engine.daemon?.stop());
 });
 
 function isSleeping(): boolean {

@@ -40,6 +40,7 @@ ShimConfig parse_shim_config(const json& document) {
   config.id = document.at("id");
   config.state_directory = document.at("stateDirectory");
   config.cgroup_path = document.at("cgroupPath");
+  config.bound = document.value("bound", false);
   config.seccomp_filter = document.value("seccompFilter", "");
   if (auto ports = document.find("ports"); ports != document.end()) config.ports = *ports;
   read_rootfs(document.at("rootfs"), config);

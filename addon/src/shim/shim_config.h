@@ -35,6 +35,8 @@ struct ShimConfig {
     bool open = false;
     bool once = false;
   } input;
+  /// The container is killed when nobody holds a control connection any more.
+  bool bound = false;
   std::string seccomp_filter;
   /// One for each socket that was handed over: its protocol, and where to forward to.
   nlohmann::json ports = nlohmann::json::array();

@@ -1,5 +1,6 @@
 #include "shim/supervisor.h"
 
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "shim/diagnostics.h"
@@ -46,7 +47,13 @@ void Supervisor::run() { loop_.run(); }
 
 /// Without a control connection nobody can start the container any more.
 void Supervisor::on_abandoned() {
-  if (container_.status() == Status::kAbsent || container_.status() == Status::kCreated) give_up();
+  if (container_.status() == Status::kAbsent || container_.status() == Status::kCreated) return give_up();
+  if (!container_.config().bound || container_.status() != Status::kRunning) return;
+  try {
+    container_.send_signal(SIGKILL);
+  } catch (const Error& error) {
+    diagnose("%s", error.what());  // it has just ended
+  }
 }
 
 void Supervisor::give_up() noexcept {
