@@ -21,7 +21,9 @@ export function buildRoutes(builder: Build, usage: CacheUsage, content: Content)
         await classicBuild(builder, content, { query, headers, body, signal }, send);
       } catch (error) {
         if (!output) throw error;
-        if (!signal.aborted) await send(failureMessage(error));
+        // A stream that ends well would be a build that has succeeded.
+        if (signal.aborted) return void output.destroy();
+        await send(failureMessage(error));
       }
       (output ?? stream('application/json')).end();
     },
