@@ -466,3 +466,25 @@ describe('what the daemon says at its start', () => {
     }
   });
 });
+
+test('steps of builds run in the map, and images do not depend on it', async () => {
+  const context = mkdtempSync(join(engine.directory, 'context-'));
+  const lines = [
+    'FROM busybox',
+    'RUN id -u > /who && cat /proc/self/uid_map > /map && chown operator /who',
+    'COPY --chown=operator:staff Dockerfile /copied',
+    'COPY Dockerfile /root-owned',
+    'RUN --mount=type=cache,target=/cache touch /cache/x && stat -c %u /cache > /cache-owner',
+    'USER operator',
+    'WORKDIR /home/operator',
+  ];
+  writeFileSync(join(context, 'Dockerfile'), lines.join('\n'));
+  await engine.docker.okWith({ env: { DOCKER_BUILDKIT: '0' } }, 'build', '--tag', 'mapped', context);
+  const shown = await engine.docker.ok(
+    ...['run', '--rm', 'mapped', 'sh', '-c'],
+    'cat /who /cache-owner; grep -c 300000 /map; stat -c %u:%g /who /copied /root-owned /home/operator',
+  );
+  expect(shown.split('\n')).toEqual(['0', '0', '1', '37:0', '37:50', '0:0', '0:0']);
+  await engine.docker.ok('rmi', 'mapped');
+  await engine.docker.okWith({ env: { DOCKER_BUILDKIT: '0' } }, 'builder', 'prune', '--all', '--force');
+});
