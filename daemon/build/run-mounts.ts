@@ -2,6 +2,7 @@ import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, posix } from 'node:path';
 import type { ContainerMount } from '../containers/container.js';
 import { parseSize } from '../containers/host-config.js';
+import { blankMount } from '../containers/requested-mount.js';
 import type { BuildMount } from '../dockerfile/mount.js';
 import { invalid } from '../errors.js';
 import type { BuildSession } from './build-session.js';
@@ -146,7 +147,7 @@ class MountMaker {
     const size = mount.size === '' ? undefined : parseSize(mount.size);
     if (mount.size !== '' && (size === undefined || size < 0)) throw invalid(`invalid size of a tmpfs: ${mount.size}`);
     const data = ['exec', 'dev', ...(size === undefined ? [] : [`size=${size}`])].join(',');
-    this.result.mounts.push({ ...blankMount, type: 'tmpfs', destination: this.#target(mount.target), data });
+    this.result.mounts.push({ ...privateMount, type: 'tmpfs', destination: this.#target(mount.target), data });
     this.result.targets.push({ path: this.#target(mount.target), isDirectory: true });
   }
 
@@ -199,7 +200,7 @@ class MountMaker {
 
   #mount(mount: Pick<BuildMount, 'target'>, source: string, readWrite: boolean, isDirectory: boolean): void {
     const destination = this.#target(mount.target);
-    this.result.mounts.push({ ...blankMount, type: 'bind', source, destination, readWrite });
+    this.result.mounts.push({ ...privateMount, type: 'bind', source, destination, readWrite });
     this.result.targets.push({ path: destination, isDirectory });
   }
 
@@ -208,20 +209,8 @@ class MountMaker {
   }
 }
 
-const blankMount: ContainerMount = {
-  type: 'bind',
-  name: '',
-  source: '',
-  destination: '',
-  mode: '',
-  readWrite: true,
-  propagation: 'rprivate',
-  nonRecursive: false,
-  recursiveReadOnly: false,
-  createSource: false,
-  copyUp: false,
-  data: '',
-};
+/** What the mounts of a step have in common: nothing that is mounted there shows outside. */
+export const privateMount = { ...blankMount, propagation: 'rprivate' } as const;
 
 /** Go's os.ModeDir. */
 const isDirectoryMode = (mode: number): boolean => (mode & 0x8000_0000) !== 0;

@@ -12,7 +12,14 @@ import type { BuildLayer, UpperDirectory } from './layers.js';
 import { makeMountPointLayer } from './mount-point-layer.js';
 import type { StageSources } from './plan.js';
 import type { Vertex } from './progress.js';
-import { describeMounts, makeMounts, openMountSources, type MountSource, type RunMounts } from './run-mounts.js';
+import {
+  describeMounts,
+  makeMounts,
+  openMountSources,
+  privateMount,
+  type MountSource,
+  type RunMounts,
+} from './run-mounts.js';
 import type { StageState } from './stage-state.js';
 
 type Run = InstructionOf<'RUN'>;
@@ -166,18 +173,11 @@ function addScript(session: BuildSession, mounts: RunMounts, script: Heredoc): v
   const file = session.layers.staging.newPath();
   writeFileSync(file, script.content, { mode: 0o755 });
   const mount: ContainerMount = {
+    ...privateMount,
     type: 'bind',
-    name: '',
     source: file,
     destination: scriptPath(script),
-    mode: '',
     readWrite: false,
-    propagation: 'rprivate',
-    nonRecursive: false,
-    recursiveReadOnly: false,
-    createSource: false,
-    copyUp: false,
-    data: '',
   };
   mounts.mounts.push(mount);
 }

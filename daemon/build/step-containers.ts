@@ -6,13 +6,13 @@ import { Container, type ContainerConfig, type ContainerMount, type HostConfig }
 import type { ContainerDirectories } from '../containers/directories.js';
 import { completeHostConfig, type HostConfigDefaults } from '../containers/host-config.js';
 import type { ContainerLayers, Launched, Launcher } from '../containers/launch.js';
+import { OutputFrames } from '../containers/output-frames.js';
 import { createdState } from '../containers/state.js';
 import { timestamp } from '../containers/timestamp.js';
 import { GantryError, internal, invalid } from '../errors.js';
 import type { Endpoints } from '../networks/endpoints.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ShimExit } from '../runtime/shim-client.js';
-import { OutputFrames } from './output-frames.js';
 
 /** The command of a RUN with everything around it. */
 export interface StepProcess {

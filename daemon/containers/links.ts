@@ -1,4 +1,5 @@
 import { internal, invalid } from '../errors.js';
+import { exposedPorts } from '../networks/port-requests.js';
 import type { Container, HostConfig } from './container.js';
 import type { ContainerDirectories } from './directories.js';
 import { etcFiles, replaceHosts } from './etc-files.js';
@@ -10,10 +11,7 @@ interface Link {
   alias: string;
 }
 
-interface Port {
-  number: number;
-  protocol: string;
-}
+type Port = ReturnType<typeof exposedPorts>[number];
 
 /**
  * Links between containers of the default bridge (`--link`), which has no names: an entry in /etc/hosts, and variables that
@@ -115,7 +113,7 @@ function hostsLines({ target, alias }: Link): string[] {
 function variables(container: Container, { target, alias }: Link): string[] {
   const prefix = alias.split('/').at(-1)!.toUpperCase().replaceAll('-', '_');
   const address = target.networks['bridge']?.IPAddress ?? '';
-  const ports = exposedPorts(target);
+  const ports = exposedPorts(target.config).sort(compare);
   const [first] = ports;
   const inherited = (target.config.Env ?? []).filter((entry) => !/^(HOME|PATH)(=|$)/.test(entry));
   return [
@@ -127,42 +125,38 @@ function variables(container: Container, { target, alias }: Link): string[] {
   ];
 }
 
-const url = ({ number, protocol }: Port, address: string): string => `${protocol}://${address}:${number}`;
+const url = ({ containerPort, protocol }: Port, address: string): string => `${protocol}://${address}:${containerPort}`;
 
 function portVariables(prefix: string, address: string, port: Port): string[] {
-  const name = `${prefix}_PORT_${port.number}_${port.protocol.toUpperCase()}`;
+  const name = `${prefix}_PORT_${port.containerPort}_${port.protocol.toUpperCase()}`;
   return [
     `${name}=${url(port, address)}`,
     `${name}_ADDR=${address}`,
-    `${name}_PORT=${port.number}`,
+    `${name}_PORT=${port.containerPort}`,
     `${name}_PROTO=${port.protocol}`,
   ];
 }
 
 function rangeVariables(prefix: string, address: string, { start, end }: { start: Port; end: Port }): string[] {
-  const name = `${prefix}_PORT_${start.number}_${start.protocol.toUpperCase()}`;
+  const name = `${prefix}_PORT_${start.containerPort}_${start.protocol.toUpperCase()}`;
   return [
     `${name}_START=${url(start, address)}`,
-    `${name}_PORT_START=${start.number}`,
+    `${name}_PORT_START=${start.containerPort}`,
     `${name}_END=${url(end, address)}`,
-    `${name}_PORT_END=${end.number}`,
+    `${name}_PORT_END=${end.containerPort}`,
   ];
 }
 
-function exposedPorts({ config }: Container): Port[] {
-  const ports = Object.keys(config.ExposedPorts ?? {}).map((key) => {
-    const [number = '', protocol = 'tcp'] = key.split('/');
-    return { number: Number(number), protocol };
-  });
-  return ports.sort((one, other) => one.number - other.number || (one.protocol < other.protocol ? -1 : 1));
-}
+/** In their order. */
+const compare = (one: Port, other: Port): number =>
+  one.containerPort - other.containerPort || (one.protocol < other.protocol ? -1 : 1);
 
 /** Two and more ports one after the other. */
 function ranges(ports: Port[]): { start: Port; end: Port }[] {
   const found: { start: Port; end: Port }[] = [];
   for (const port of ports) {
     const last = found.at(-1);
-    const follows = last && last.end.number + 1 === port.number && last.end.protocol === port.protocol;
+    const follows = last && last.end.containerPort + 1 === port.containerPort && last.end.protocol === port.protocol;
     if (follows) last.end = port;
     else found.push({ start: port, end: port });
   }

@@ -113,7 +113,7 @@ export class Firewall {
    */
   async admit(): Promise<string[]> {
     if (!this.enabled) return [];
-    const chains = parseForeignChains(await this.addon.applyNftables('list chains'));
+    const chains = await this.#foreignChains();
     for (const chain of chainsToPass(chains)) {
       if (ownRules(await this.#rulesOf(chain), this.table).length > 0) continue;
       await this.#apply(admittingRule(chain, this.table));
@@ -124,12 +124,16 @@ export class Firewall {
   /** Takes back what `admit` has put into the chains of others. */
   async withdraw(): Promise<void> {
     if (!this.enabled) return;
-    const chains = parseForeignChains(await this.addon.applyNftables('list chains'));
+    const chains = await this.#foreignChains();
     for (const chain of chains.filter(isOfIptables)) {
       for (const handle of ownRules(await this.#rulesOf(chain), this.table)) {
         await this.#apply(`delete rule ${nameOf(chain)} handle ${handle}\n`);
       }
     }
+  }
+
+  async #foreignChains(): Promise<ForeignChain[]> {
+    return parseForeignChains(await this.addon.applyNftables('list chains'));
   }
 
   #rulesOf(chain: ForeignChain): Promise<string> {

@@ -16,6 +16,9 @@ export const settledMark = '0x10000000';
 /** dockerd calls this chain before its own, and never empties it. */
 const userChain = 'DOCKER-USER';
 
+/** How `nft list` shows a rule of ours: what it matches, its comment, its handle. */
+const ownRule = new RegExp(`== ${settledMark}\\s.*accept(?: comment "(.*)")? # handle (\\d+)$`);
+
 /** @param text of `nft list chains` */
 export function parseForeignChains(text: string): ForeignChain[] {
   const found: ForeignChain[] = [];
@@ -25,7 +28,7 @@ export function parseForeignChains(text: string): ForeignChain[] {
     table = /^table (\S+ \S+) \{/.exec(line)?.[1] ?? table;
     name = /^\s+chain (\S+) \{/.exec(line)?.[1] ?? name;
     if (/hook forward /.test(line)) found.push({ table, name, drops: /policy drop;/.test(line) });
-    else if (/^\s+chain DOCKER-USER \{/.test(line)) found.push({ table, name, drops: false });
+    else if (name === userChain && /^\s+chain /.test(line)) found.push({ table, name, drops: false });
   }
   return found;
 }
@@ -59,7 +62,7 @@ export function admittingRule(chain: ForeignChain, comment: string): string {
  */
 export function ownRules(text: string, comment: string): number[] {
   return text.split('\n').flatMap((line) => {
-    const [, shown, handle] = /== 0x10000000\s.*accept(?: comment "(.*)")? # handle (\d+)$/.exec(line) ?? [];
+    const [, shown, handle] = ownRule.exec(line) ?? [];
     return handle !== undefined && (shown ?? comment) === comment ? [Number(handle)] : [];
   });
 }

@@ -2,7 +2,7 @@ import { stepKey } from '../../daemon/build/cache-key.js';
 import { copyDestination, copySource, isRemote, parentsTarget } from '../../daemon/build/copy-paths.js';
 import { parseIgnoreFile } from '../../daemon/build/dockerignore.js';
 import { isGitUrl, parseGitUrl } from '../../daemon/build/git-url.js';
-import { OutputFrames } from '../../daemon/build/output-frames.js';
+import { OutputFrames } from '../../daemon/containers/output-frames.js';
 import { BuildArguments, platformArguments } from '../../daemon/build/variables.js';
 import { parseDockerfile } from '../../daemon/dockerfile/parse.js';
 

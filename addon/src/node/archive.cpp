@@ -46,12 +46,8 @@ archive::UnpackOptions unpack_options_of(const Napi::Value& value) {
   if (object.Get("owner").IsObject()) result.owner = owner_of(object.Get("owner"));
   result.uid_map = id_map_of(object, "uid");
   result.gid_map = id_map_of(object, "gid");
-  if (object.Get("maxBytes").IsNumber()) {
-    result.max_bytes = static_cast<uint64_t>(object.Get("maxBytes").As<Napi::Number>().Int64Value());
-  }
-  if (object.Get("maxEntries").IsNumber()) {
-    result.max_entries = static_cast<uint64_t>(object.Get("maxEntries").As<Napi::Number>().Int64Value());
-  }
+  result.max_bytes = size_of(object, "maxBytes");
+  result.max_entries = size_of(object, "maxEntries");
   result.consumed = counter_of(object);
   return result;
 }
