@@ -6,6 +6,9 @@ import type { ApiVersion } from './version.js';
 
 export type OperationId = keyof Requests;
 
+/** What a connection that is taken over is for. `multiplexed`: stdout and stderr come in frames, as without a terminal. */
+export type ConnectionUse = { multiplexed: boolean } | { protocol: 'h2c' };
+
 /** One request, decoded as the API document describes its operation. */
 export interface Call<Op extends OperationId = OperationId> {
   params: Requests[Op]['params'];
@@ -24,11 +27,10 @@ export interface Call<Op extends OperationId = OperationId> {
    */
   stream: (contentType: string) => Writable;
   /**
-   * Takes the connection over (ContainerAttach, ContainerAttachWebsocket, ExecStart). The end of the readable side is the
+   * Takes the connection over (ContainerAttach, ContainerAttachWebsocket, ExecStart, Session, BuildKitCalls). The end of the readable side is the
    * end of the client's input, after which output may go on. Before this is called, a failure is an ordinary response.
-   * `multiplexed`: stdout and stderr come in frames, as without a terminal.
    */
-  hijack: (options: { multiplexed: boolean }) => Duplex;
+  hijack: (use: ConnectionUse) => Duplex;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { unsupported } from '../errors.js';
 import { decodeJson, readBody, watchBody } from './body.js';
-import type { Call, Handlers, OperationId } from './call.js';
+import type { Call, ConnectionUse, Handlers, OperationId } from './call.js';
 import type { Decoder } from './decode.js';
 import { sendJson } from './json-reply.js';
 import type { Limits } from './limits.js';
@@ -25,7 +25,7 @@ export interface Route {
   closing: AbortSignal;
 }
 
-export type Hijack = (version: ApiVersion, multiplexed: boolean) => Duplex;
+export type Hijack = (version: ApiVersion, use: ConnectionUse) => Duplex;
 
 /** A handler of any operation: the types tie each to its own where it is written. */
 type AnyHandler = (call: Call) => unknown;
@@ -73,7 +73,7 @@ export async function runHandler(
     reply,
     signal: clientSignal(request, reply, route.closing),
     stream: (contentType: string) => openStream(plan, reply, contentType),
-    hijack: ({ multiplexed }: { multiplexed: boolean }) => hijack(version, multiplexed),
+    hijack: (use: ConnectionUse) => hijack(version, use),
   } as unknown as Call);
 }
 

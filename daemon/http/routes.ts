@@ -44,7 +44,7 @@ function bindOperation(app: FastifyInstance, route: Route): void {
     method: route.plan.method,
     url: fastifyPath(route.plan),
     handler: (request, reply) =>
-      dispatch(route, request, reply, (version, multiplexed) => hijackConnection(request, reply, version, multiplexed)),
+      dispatch(route, request, reply, (version, use) => hijackConnection(request, reply, version, use)),
   });
 }
 

@@ -46,7 +46,7 @@ export function shouldUpgrade(request: IncomingMessage): boolean {
 
 function hijacks({ method, url = '' }: IncomingMessage): boolean {
   if (method !== 'POST') return false;
-  return /^\/(?:containers\/[^?]+\/attach|exec\/[^?]+\/start)(?:\?|$)/.test(splitVersion(url).rest);
+  return /^\/(?:containers\/[^?]+\/attach|exec\/[^?]+\/start|session|grpc)(?:\?|$)/.test(splitVersion(url).rest);
 }
 
 function isWebsocketAttach({ method, url = '', headers }: IncomingMessage): boolean {

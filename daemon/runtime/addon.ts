@@ -239,6 +239,33 @@ export interface InterfaceStats {
   txDropped: number;
 }
 
+/**
+ * Changes a tree of files that a client describes, one entry at a time. Paths are resolved by the kernel below the tree's
+ * directory and lead through no symbolic link. Times are seconds and nanoseconds. Every call is a few system calls.
+ */
+export interface TreeWriter {
+  makeDirectory(path: string, mode: number): void;
+  writeFile(path: string, mode: number, seconds: number, nanoseconds: number, content: Uint8Array): void;
+  /** A descriptor of a new file, to be written to, finished and closed. */
+  createFile(path: string): number;
+  finishFile(descriptor: number, mode: number, seconds: number, nanoseconds: number): void;
+  makeSymbolicLink(path: string, target: string, seconds: number, nanoseconds: number): void;
+  makeHardLink(path: string, target: string): void;
+  /** A fifo or a device: `mode` has its type. */
+  makeSpecial(
+    path: string,
+    mode: number,
+    seconds: number,
+    nanoseconds: number,
+    deviceMajor: number,
+    deviceMinor: number,
+  ): void;
+  /** Of what is no symbolic link. */
+  setMetadata(path: string, mode: number, seconds: number, nanoseconds: number): void;
+  /** With all that is below; absence is fine. */
+  remove(path: string): void;
+}
+
 export interface Addon {
   // --- shim
   /** Copies the executable into a sealed memfd. */
@@ -392,6 +419,7 @@ export interface Addon {
   diskUsage(path: string): Promise<number>;
   /** Returns when everything written to the file system of `path` so far is on the disk. */
   syncFileSystem(path: string): Promise<void>;
+  openTree(directory: string): TreeWriter;
   /** Removes a tree without following links or crossing mounts; absence is fine. */
   removeTree(path: string): Promise<void>;
   /** Tells ext4 to keep apart what lies in the directories that are made in this one. Elsewhere it does nothing. */

@@ -11,6 +11,7 @@ Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
   gantry::init_files(env, exports);
   gantry::init_archive(env, exports);
   gantry::init_build(env, exports);
+  gantry::init_tree_writer(env, exports);
   return exports;
 }
 

@@ -16,5 +16,6 @@ void init_files(Napi::Env env, Napi::Object exports);
 void init_archive(Napi::Env env, Napi::Object exports);
 /// What builds do with files (node/build.cpp).
 void init_build(Napi::Env env, Napi::Object exports);
+void init_tree_writer(Napi::Env env, Napi::Object exports);
 
 }  // namespace gantry

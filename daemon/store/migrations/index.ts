@@ -8,6 +8,7 @@ import { sql as blobSources } from './0007-blob-sources.js';
 import { sql as networkDefinitions } from './0008-network-definitions.js';
 import { sql as volumesOfContainers } from './0009-volumes-of-containers.js';
 import { sql as buildCache } from './0010-build-cache.js';
+import { sql as buildContexts } from './0011-build-contexts.js';
 
 /** In order; the position is the schema version, kept in SQLite's `user_version`. A released one is never edited. */
 export const migrations: readonly string[] = [
@@ -21,4 +22,5 @@ export const migrations: readonly string[] = [
   networkDefinitions,
   volumesOfContainers,
   buildCache,
+  buildContexts,
 ];

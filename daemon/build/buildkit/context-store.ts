@@ -1,0 +1,225 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Addon } from '../../runtime/addon.js';
+import type { BuildContextRow, BuildContextStore } from '../../store/build-contexts.js';
+import type { ContextTree } from '../build-context.js';
+import { ContextTreeUpdate, type TreeIndex } from './context-tree.js';
+import { transferFiles, type TransferLimits, type TransferOptions, type TransferProgress } from './file-transfer.js';
+import { decodeIndex, encodeIndex } from './tree-index.js';
+import type { ClientSession } from './sessions.js';
+
+/** What is kept of contexts for later builds, at most. */
+export interface RetentionLimits {
+  bytes: number;
+  milliseconds: number;
+}
+
+const defaultRetention: RetentionLimits = { bytes: 4 * 1024 ** 3, milliseconds: 7 * 24 * 3600 * 1000 };
+
+/** A tree that builds read, or that is being brought up to date. */
+interface OpenTree {
+  directory: Promise<string>;
+  users: number;
+  /** Gives the tree back to the store. */
+  close: () => Promise<void>;
+}
+
+/**
+ * The files of clients on the disk. A tree is kept when its build is over, so that the next one of the same directory only
+ * sends what has changed.
+ */
+export class ContextStore {
+  /** By session and what is read of it: builds of one client share a tree. */
+  readonly #open = new Map<string, OpenTree>();
+  readonly #busy = new Set<string>();
+  readonly #directory: string;
+
+  constructor(
+    dataRoot: string,
+    readonly addon: Pick<Addon, 'openTree' | 'removeTree'>,
+    readonly rows: BuildContextStore,
+    readonly limits: TransferLimits,
+    readonly retention = defaultRetention,
+    readonly boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+  ) {
+    this.#directory = join(dataRoot, 'build', 'contexts');
+  }
+
+  /** At start: whatever has no row, or may have been torn by a power loss. */
+  async collectGarbage(): Promise<void> {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    for (const row of this.rows.all()) if (row.boot !== this.boot) this.rows.delete(row.id);
+    const kept = new Set(this.rows.all().map(({ id }) => id));
+    const left = readdirSync(this.#directory).filter((name) => !kept.has(name));
+    await Promise.all(left.map((name) => this.addon.removeTree(join(this.#directory, name))));
+  }
+
+  /** Brings files of a client to the disk. */
+  async open(
+    session: ClientSession,
+    options: TransferOptions,
+    progress: TransferProgress,
+    signal: AbortSignal,
+  ): Promise<ContextTree> {
+    const key = JSON.stringify([session.offer.id, options]);
+    const known = this.#open.get(key);
+    const tree = known ?? this.#begin(key, session, options, progress);
+    tree.users++;
+    try {
+      const directory = await abortable(tree.directory, signal);
+      return { directory, release: once(() => this.#leave(key, tree)) };
+    } catch (error) {
+      await this.#leave(key, tree);
+      throw error;
+    }
+  }
+
+  #begin(key: string, session: ClientSession, options: TransferOptions, progress: TransferProgress): OpenTree {
+    const stop = new AbortController();
+    const transfer = this.#transfer(session, options, progress, stop.signal);
+    const directory = transfer.then(({ row }) => this.#tree(row.id));
+    directory.catch(() => undefined);
+    const close = async (): Promise<void> => {
+      stop.abort();
+      const finished = await transfer.catch(() => undefined);
+      if (finished) await this.#close(finished.row, finished.keep);
+    };
+    const tree = { directory, users: 0, close };
+    this.#open.set(key, tree);
+    return tree;
+  }
+
+  async #leave(key: string, tree: OpenTree): Promise<void> {
+    if (--tree.users > 0) return;
+    if (this.#open.get(key) === tree) this.#open.delete(key);
+    await tree.close();
+  }
+
+  async #transfer(
+    session: ClientSession,
+    options: TransferOptions,
+    progress: TransferProgress,
+    signal: AbortSignal,
+  ): Promise<{ row: BuildContextRow; keep: boolean }> {
+    const { sharedKey } = session.offer;
+    const treeKey = JSON.stringify([options.directory, sharedKey]);
+    const before = sharedKey === '' ? undefined : this.#free(treeKey);
+    const row = before ?? this.#newRow(treeKey, options.directory);
+    this.#busy.add(row.id);
+    try {
+      await this.#update(row, before !== undefined, session, options, progress, signal);
+      return { row, keep: sharedKey !== '' };
+    } catch (error) {
+      await this.#discard(row.id);
+      throw error;
+    }
+  }
+
+  #free(key: string): BuildContextRow | undefined {
+    return this.rows.all().findLast((row) => row.key === key && !this.#busy.has(row.id));
+  }
+
+  #newRow(key: string, name: string): BuildContextRow {
+    const now = Date.now();
+    const id = randomBytes(12).toString('hex');
+    return { id, key, name, boot: this.boot, size: 0, created: now, last_used: now, uses: 0 };
+  }
+
+  async #update(
+    row: BuildContextRow,
+    isThere: boolean,
+    session: ClientSession,
+    options: TransferOptions,
+    progress: TransferProgress,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!isThere) await mkdir(this.#tree(row.id), { recursive: true, mode: 0o700 });
+    const known: TreeIndex = isThere ? decodeIndex(await readFile(this.#index(row.id))) : new Map();
+    const update = new ContextTreeUpdate(this.addon.openTree(this.#tree(row.id)), known);
+    // From the first change on the tree is not what its index says, whatever happens.
+    update.onChange = () => this.rows.delete(row.id);
+    try {
+      await transferFiles(session, options, update, this.limits, progress, signal);
+      update.finish();
+    } finally {
+      update.abandon();
+    }
+    if (update.changed || !isThere) await writeFile(this.#index(row.id), encodeIndex(update.index), { mode: 0o600 });
+    row.size = sizeOf(update.index);
+    row.last_used = Date.now();
+    row.uses++;
+  }
+
+  async #close(row: BuildContextRow, keep: boolean): Promise<void> {
+    if (!keep) return this.#discard(row.id);
+    this.rows.save(row);
+    this.#busy.delete(row.id);
+    await this.#expire();
+  }
+
+  async #discard(id: string): Promise<void> {
+    this.rows.delete(id);
+    await this.addon.removeTree(join(this.#directory, id));
+    this.#busy.delete(id);
+  }
+
+  /** Removes what has not been used for long, and then more until the rest is small enough. */
+  async #expire(): Promise<void> {
+    const idle = this.rows.all().filter(({ id }) => !this.#busy.has(id));
+    let bytes = idle.reduce((sum, { size }) => sum + size, 0);
+    for (const { id, size, last_used } of idle) {
+      if (bytes <= this.retention.bytes && Date.now() - last_used <= this.retention.milliseconds) continue;
+      bytes -= size;
+      await this.#discard(id);
+    }
+  }
+
+  /** What is kept, those in use included. */
+  list(): (BuildContextRow & { inUse: boolean })[] {
+    return this.rows.all().map((row) => ({ ...row, inUse: this.#busy.has(row.id) }));
+  }
+
+  /** Removes one that nothing uses. @returns whether it did */
+  async remove(id: string): Promise<boolean> {
+    if (this.#busy.has(id)) return false;
+    this.#busy.add(id);
+    await this.#discard(id);
+    return true;
+  }
+
+  #tree(id: string): string {
+    return join(this.#directory, id, 'tree');
+  }
+
+  #index(id: string): string {
+    return join(this.#directory, id, 'index.json');
+  }
+}
+
+function sizeOf(index: TreeIndex): number {
+  let size = 0;
+  for (const stat of index.values()) size += stat.link === '' ? stat.size : 0;
+  return size;
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => (done ??= work());
+}
+
+/** Waits no longer than the signal allows; what is waited for goes on. */
+async function abortable<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  signal.throwIfAborted();
+  let stop: (() => void) | undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop!);
+  }
+}

@@ -1,0 +1,206 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { unsupported } from '../../errors.js';
+import type { BuildHistoryRecord } from '../../generated/rpc/moby/buildkit/v1/BuildHistoryRecord.js';
+import type { BytesMessage } from '../../generated/rpc/moby/buildkit/v1/BytesMessage.js';
+import type { ControlHandlers } from '../../generated/rpc/moby/buildkit/v1/Control.js';
+import type { SolveRequest__Output } from '../../generated/rpc/moby/buildkit/v1/SolveRequest.js';
+import type { WorkerRecord } from '../../generated/rpc/moby/buildkit/v1/types/WorkerRecord.js';
+import type { UsageRecord } from '../../generated/rpc/moby/buildkit/v1/UsageRecord.js';
+import type { BuildHistory } from './build-history.js';
+import { timestamp } from './build-status.js';
+import type { DockerfileFrontend } from './dockerfile-frontend.js';
+import { cacheImport, entitlement } from './dockerfile-options.js';
+import { buildExport, imageResponse, wantedOutputs, type WantedOutput } from './exporters.js';
+import { reasonOf, serviceError } from './failure.js';
+import type { PendingResult } from './pending-result.js';
+import { RpcDuplex } from './rpc-duplex.js';
+import { streaming, unary, type CallContext } from './rpc-server.js';
+import { offerOf } from './session-offer.js';
+import type { Sessions } from './sessions.js';
+import { SolveJob, type SolveJobs } from './solve-job.js';
+import { buildkitVersion } from './worker.js';
+
+/** What is kept for later builds, as `du` and `prune` see it. */
+export interface BuildCacheUsage {
+  list(filters: readonly string[]): Promise<UsageRecord[]>;
+  prune(
+    options: { filters: readonly string[]; all: boolean; keepMilliseconds: number; keepBytes: number },
+    removed: (record: UsageRecord) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+/** The Control service: builds from their start to their end, and what is kept of them. */
+export class Control {
+  constructor(
+    readonly jobs: SolveJobs,
+    readonly sessions: Sessions,
+    readonly frontend: DockerfileFrontend,
+    readonly history: BuildHistory,
+    readonly usage: BuildCacheUsage,
+    readonly worker: () => WorkerRecord,
+  ) {}
+
+  handlers(): ControlHandlers {
+    return {
+      Solve: unary((request, context) => this.#solve(request, context)),
+
+      Status: streaming(async ({ ref }, send, { signal }) => {
+        const job = await this.jobs.get(ref, signal);
+        await job.status.watch(send, signal);
+      }),
+
+      Session: (call) => {
+        try {
+          this.sessions.add(offerOf(call.metadata.getMap() as Record<string, string>, (name) =>
+            call.metadata.get(name).map(String),
+          ), () => connectionIn(call));
+        } catch (error) {
+          call.emit('error', serviceError(error));
+        }
+      },
+
+      ListWorkers: unary(async ({ filter }) => {
+        if (filter.length > 0) throw unsupported('filters of workers are not supported by Gantry');
+        return { record: [this.worker()] };
+      }),
+
+      Info: unary(async () => ({ buildkitVersion: buildkitVersion() })),
+
+      DiskUsage: unary(async ({ filter }) => ({ record: await this.usage.list(filter) })),
+
+      Prune: streaming(async (request, send, { signal }) => {
+        const { filter: filters, all, keepDuration, reservedSpace, maxUsedSpace, minFreeSpace } = request;
+        if (maxUsedSpace > 0 || minFreeSpace > 0) {
+          throw unsupported('prune by used or free space is not supported by Gantry: use --reserved-space');
+        }
+        const keepMilliseconds = keepDuration / 1_000_000;
+        await this.usage.prune({ filters, all, keepMilliseconds, keepBytes: reservedSpace }, send, signal);
+      }),
+
+      ListenBuildHistory: streaming((request, send, { signal }) => this.history.listen(request, send, signal)),
+
+      UpdateBuildHistory: unary(async (request) => {
+        // To finalize is to write down traces, of which there are none.
+        if (!request.finalize) this.history.update(request.ref, request);
+        return {};
+      }),
+    };
+  }
+
+  async #solve(request: SolveRequest__Output, { signal }: CallContext): Promise<{ exporterResponse: Record<string, string> }> {
+    refuseUnsupported(request);
+    const job = new SolveJob(request.ref, request.session, request.frontendInputs, extraOf(request), signal);
+    this.jobs.add(job);
+    const record = historyRecord(request, job);
+    if (!request.internal) this.history.started(record);
+    try {
+      const exporterResponse = await this.#run(job, request);
+      this.#complete(job, request, { ...record, exporterResponse });
+      return { exporterResponse };
+    } catch (error) {
+      this.#complete(job, request, { ...record, error: { code: serviceError(error).code, message: reasonOf(error) } });
+      throw error;
+    } finally {
+      await this.jobs.remove(job);
+    }
+  }
+
+  async #run(job: SolveJob, request: SolveRequest__Output): Promise<Record<string, string>> {
+    const outputs = wantedOutputs(request);
+    const result = request.frontend === '' ? (await job.outcome).result : await this.#describe(job, request);
+    if (!result) return {};
+    return deliver(result, outputs, await this.#exports(job, outputs), job.signal);
+  }
+
+  /** The front end runs here: clients without a gateway of their own. */
+  async #describe(job: SolveJob, request: SolveRequest__Output): Promise<PendingResult> {
+    if (request.frontend !== 'dockerfile.v0') throw unsupported(`the front end "${request.frontend}" is not supported by Gantry`);
+    const extra = { ...job.extra, cacheFrom: cacheOptions(request).cacheFrom };
+    const result = await this.frontend.describe(job, request.frontendAttributes, request.frontendInputs, extra, job.signal);
+    job.add(result);
+    return result;
+  }
+
+  async #exports(job: SolveJob, outputs: readonly WantedOutput[]): Promise<ReturnType<typeof buildExport>[]> {
+    const session = outputs.length > 0 ? await this.sessions.get(job.sessionId, job.signal) : undefined;
+    return outputs.map((output, index) => buildExport(output, index, () => session!, job.signal));
+  }
+
+  #complete(job: SolveJob, request: SolveRequest__Output, record: HistoryRecord): void {
+    if (request.internal) return;
+    const { total, completed, cached } = job.status.counts();
+    this.history.completed({
+      ...record,
+      completedAt: timestamp(new Date()),
+      numTotalSteps: total,
+      numCompletedSteps: completed,
+      numCachedSteps: cached,
+      numWarnings: job.status.warnings,
+    });
+  }
+}
+
+async function deliver(
+  result: PendingResult,
+  outputs: readonly WantedOutput[],
+  exports: ReturnType<typeof buildExport>[],
+  signal: AbortSignal,
+): Promise<Record<string, string>> {
+  const { id } = await result.export(exports, signal);
+  return imageResponse(outputs, id);
+}
+
+type HistoryRecord = BuildHistoryRecord & { ref: string };
+
+function historyRecord(request: SolveRequest__Output, job: SolveJob): HistoryRecord {
+  return {
+    ref: request.ref,
+    frontend: request.frontend,
+    frontendAttributes: request.frontendAttributes,
+    exporters: wantedOutputs(request).map(({ type, attributes }) => ({ type, attributes: { ...attributes } })),
+    createdAt: timestamp(job.created),
+  };
+}
+
+function refuseUnsupported(request: SolveRequest__Output): void {
+  if (request.definition && request.definition.def.length > 0) {
+    throw unsupported('build graphs (LLB) are not supported by Gantry: build a Dockerfile');
+  }
+  if (request.sourcePolicy.length > 0 || request.sourcePolicySession !== '') {
+    throw unsupported('source policies are not supported by Gantry');
+  }
+}
+
+function extraOf(request: SolveRequest__Output): SolveJob['extra'] {
+  return { entitlements: new Set(request.entitlements.map(entitlement)), inlineCache: cacheOptions(request).inlineCache };
+}
+
+/** @throws GantryError for a cache that is not kept in images */
+function cacheOptions({ cache }: SolveRequest__Output): { cacheFrom: string[]; inlineCache: boolean } {
+  const exports = cache?.exports ?? [];
+  for (const { type } of exports) {
+    if (type !== 'inline') throw unsupported(`cannot export a cache of type "${type}": use type=inline`);
+  }
+  if (cache?.exportReference) throw unsupported('cannot export the cache to a registry: use type=inline');
+  const imports = (cache?.imports ?? []).map(({ type, attributes }) => cacheImport(type, attributes));
+  return { cacheFrom: [...(cache?.importReferences ?? []), ...imports], inlineCache: exports.length > 0 };
+}
+
+/** The bytes of a session that comes inside of a call. */
+function connectionIn(call: ServerDuplexStream<BytesMessage, BytesMessage>): RpcDuplex {
+  const duplex = new RpcDuplex();
+  duplex.attach({
+    send: (data) => call.write({ data }),
+    drained: () => new Promise((resolve) => call.once('drain', resolve).once('close', resolve)),
+    end: () => call.end(),
+    cancel: () => call.end(),
+    pause: () => call.pause(),
+    resume: () => call.resume(),
+  });
+  call.on('data', ({ data }: BytesMessage) => duplex.receive(Buffer.from(data as Buffer)));
+  call.on('end', () => duplex.receiveEnd());
+  call.on('cancelled', () => duplex.destroy());
+  call.on('error', () => duplex.destroy());
+  return duplex;
+}

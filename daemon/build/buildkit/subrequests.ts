@@ -1,0 +1,24 @@
+import { unsupported } from '../../errors.js';
+import { parseDockerfile } from '../../dockerfile/parse.js';
+import { located } from './failure.js';
+import type { PendingResult } from './pending-result.js';
+
+/** Something else than a build that a front end can be asked for. @throws GantryError */
+export function answerSubrequest(request: string, { source }: PendingResult): Record<string, Buffer> {
+  if (request !== 'frontend.lint') throw unsupported(`the request "${request}" is not supported by Gantry`);
+  try {
+    parseDockerfile(source.text);
+  } catch (error) {
+    throw located(error, source);
+  }
+  return metadata({ warnings: [] }, 'Check complete, no warnings found.\n');
+}
+
+function metadata(result: object, text: string): Record<string, Buffer> {
+  return {
+    version: Buffer.from('1.0.0'),
+    'result.json': Buffer.from(JSON.stringify(result)),
+    'result.txt': Buffer.from(text),
+    'result.statuscode': Buffer.from('0'),
+  };
+}
