@@ -34,9 +34,8 @@ Napi::Value open_tree(const Napi::CallbackInfo& info) {
   return guarded(env, [&]() -> Napi::Value {
     const auto writer = std::make_shared<TreeWriter>(text(info[0]));
     const Napi::Object tree = Napi::Object::New(env);
-    add_method(tree, "makeDirectory", [writer](const Napi::CallbackInfo& call) {
-      writer->make_directory(text(call[0]), mode_of(call[1]));
-    });
+    add_method(tree, "makeDirectory",
+               [writer](const Napi::CallbackInfo& call) { writer->make_directory(text(call[0]), mode_of(call[1])); });
     add_method(tree, "writeFile", [writer](const Napi::CallbackInfo& call) {
       const auto content = call[4].As<Napi::Uint8Array>();
       writer->write_file(text(call[0]), mode_of(call[1]), time_of(call[2], call[3]),
@@ -51,9 +50,8 @@ Napi::Value open_tree(const Napi::CallbackInfo& info) {
     add_method(tree, "makeSymbolicLink", [writer](const Napi::CallbackInfo& call) {
       writer->make_symbolic_link(text(call[0]), text(call[1]), time_of(call[2], call[3]));
     });
-    add_method(tree, "makeHardLink", [writer](const Napi::CallbackInfo& call) {
-      writer->make_hard_link(text(call[0]), text(call[1]));
-    });
+    add_method(tree, "makeHardLink",
+               [writer](const Napi::CallbackInfo& call) { writer->make_hard_link(text(call[0]), text(call[1])); });
     add_method(tree, "makeSpecial", [writer](const Napi::CallbackInfo& call) {
       const dev_t device = makedev(mode_of(call[4]), mode_of(call[5]));
       writer->make_special(text(call[0]), mode_of(call[1]), device, time_of(call[2], call[3]));

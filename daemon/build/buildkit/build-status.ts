@@ -94,8 +94,13 @@ export class BuildStatus {
     switch (event.kind) {
       case 'vertex': {
         const { digest, inputs, name, cached, started, completed, error } = event;
-        const times = { ...(started && { started: timestamp(started) }), ...(completed && { completed: timestamp(completed) }) };
-        return { vertexes: [{ digest, inputs: [...inputs], name, cached, ...times, ...(error !== undefined && { error }) }] };
+        const times = {
+          ...(started && { started: timestamp(started) }),
+          ...(completed && { completed: timestamp(completed) }),
+        };
+        return {
+          vertexes: [{ digest, inputs: [...inputs], name, cached, ...times, ...(error !== undefined && { error }) }],
+        };
       }
       case 'log': {
         const { vertex, stream, data, time } = event;
@@ -126,10 +131,11 @@ export class BuildStatus {
   }
 
   #warning({ vertex, message, lines }: WarningEvent): NonNullable<StatusResponse['warnings']>[number] {
-    const place = this.source && lines && {
-      info: { filename: this.source.filename, data: Buffer.from(this.source.text), language: 'Dockerfile' },
-      ranges: [{ start: { line: lines.first }, end: { line: lines.last } }],
-    };
+    const place = this.source &&
+      lines && {
+        info: { filename: this.source.filename, data: Buffer.from(this.source.text), language: 'Dockerfile' },
+        ranges: [{ start: { line: lines.first }, end: { line: lines.last } }],
+      };
     return { vertex, level: 1, short: Buffer.from(message), ...place };
   }
 }

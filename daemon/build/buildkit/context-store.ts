@@ -135,9 +135,9 @@ export class ContextStore {
     progress: TransferProgress,
     signal: AbortSignal,
   ): Promise<void> {
-    if (!isThere) await mkdir(this.#tree(row.id), { recursive: true, mode: 0o700 });
-    const known: TreeIndex = isThere ? decodeIndex(await readFile(this.#index(row.id))) : new Map();
-    const update = new ContextTreeUpdate(this.addon.openTree(this.#tree(row.id)), known);
+    const known = isThere ? await this.#readIndex(row.id) : undefined;
+    if (!known) await mkdir(this.#tree(row.id), { recursive: true, mode: 0o700 });
+    const update = new ContextTreeUpdate(this.addon.openTree(this.#tree(row.id)), known ?? new Map<never, never>());
     // From the first change on the tree is not what its index says, whatever happens.
     update.onChange = () => this.rows.delete(row.id);
     try {
@@ -146,10 +146,20 @@ export class ContextStore {
     } finally {
       update.abandon();
     }
-    if (update.changed || !isThere) await writeFile(this.#index(row.id), encodeIndex(update.index), { mode: 0o600 });
+    if (update.changed || !known) await writeFile(this.#index(row.id), encodeIndex(update.index), { mode: 0o600 });
     row.size = sizeOf(update.index);
     row.last_used = Date.now();
     row.uses++;
+  }
+
+  /** Undefined for a tree that is not worth its row: it begins anew. */
+  async #readIndex(id: string): Promise<TreeIndex | undefined> {
+    try {
+      return decodeIndex(await readFile(this.#index(id)));
+    } catch {
+      await this.addon.removeTree(join(this.#directory, id));
+      return undefined;
+    }
   }
 
   async #close(row: BuildContextRow, keep: boolean): Promise<void> {

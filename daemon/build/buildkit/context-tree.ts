@@ -37,8 +37,10 @@ export class ContextTreeUpdate implements TransferTarget {
 
   stat(stat: FileStat): boolean {
     const before = this.known.get(stat.path);
-    this.index.set(stat.path, stat);
-    if (before && sameFile(before, stat) && !this.#targetChanged(stat)) return false;
+    const isSame = before !== undefined && sameFile(before, stat);
+    // Of two that say the same the older one lives on: the other is gone before it costs anything.
+    this.index.set(stat.path, isSame ? before : stat);
+    if (isSame && !this.#targetChanged(stat)) return false;
     this.#touch(stat.path);
     if (isDirectory(stat.mode)) this.#directory(stat, before);
     else this.#replace(stat, before);
@@ -165,5 +167,5 @@ function sameFile(before: FileStat, now: FileStat): boolean {
 }
 
 function writeAll(descriptor: number, data: Uint8Array): void {
-  for (let offset = 0; offset < data.length; ) offset += writeSync(descriptor, data, offset);
+  for (let offset = 0; offset < data.length;) offset += writeSync(descriptor, data, offset);
 }

@@ -52,9 +52,10 @@ export class Control {
 
       Session: (call) => {
         try {
-          this.sessions.add(offerOf(call.metadata.getMap() as Record<string, string>, (name) =>
-            call.metadata.get(name).map(String),
-          ), () => connectionIn(call));
+          this.sessions.add(
+            offerOf(call.metadata.getMap() as Record<string, string>, (name) => call.metadata.get(name).map(String)),
+            () => connectionIn(call),
+          );
         } catch (error) {
           call.emit('error', serviceError(error));
         }
@@ -88,7 +89,10 @@ export class Control {
     };
   }
 
-  async #solve(request: SolveRequest__Output, { signal }: CallContext): Promise<{ exporterResponse: Record<string, string> }> {
+  async #solve(
+    request: SolveRequest__Output,
+    { signal }: CallContext,
+  ): Promise<{ exporterResponse: Record<string, string> }> {
     refuseUnsupported(request);
     const job = new SolveJob(request.ref, request.session, request.frontendInputs, extraOf(request), signal);
     this.jobs.add(job);
@@ -115,9 +119,16 @@ export class Control {
 
   /** The front end runs here: clients without a gateway of their own. */
   async #describe(job: SolveJob, request: SolveRequest__Output): Promise<PendingResult> {
-    if (request.frontend !== 'dockerfile.v0') throw unsupported(`the front end "${request.frontend}" is not supported by Gantry`);
+    if (request.frontend !== 'dockerfile.v0')
+      throw unsupported(`the front end "${request.frontend}" is not supported by Gantry`);
     const extra = { ...job.extra, cacheFrom: cacheOptions(request).cacheFrom };
-    const result = await this.frontend.describe(job, request.frontendAttributes, request.frontendInputs, extra, job.signal);
+    const result = await this.frontend.describe(
+      job,
+      request.frontendAttributes,
+      request.frontendInputs,
+      extra,
+      job.signal,
+    );
     job.add(result);
     return result;
   }
@@ -173,7 +184,10 @@ function refuseUnsupported(request: SolveRequest__Output): void {
 }
 
 function extraOf(request: SolveRequest__Output): SolveJob['extra'] {
-  return { entitlements: new Set(request.entitlements.map(entitlement)), inlineCache: cacheOptions(request).inlineCache };
+  return {
+    entitlements: new Set(request.entitlements.map(entitlement)),
+    inlineCache: cacheOptions(request).inlineCache,
+  };
 }
 
 /** @throws GantryError for a cache that is not kept in images */

@@ -1,3 +1,4 @@
+import { parseDockerfile } from '../../dockerfile/parse.js';
 import { invalid, notFound, unsupported } from '../../errors.js';
 import type { Definition__Output } from '../../generated/rpc/pb/Definition.js';
 import type { BuildContext, NamedContext } from '../build-context.js';
@@ -9,6 +10,7 @@ import { clientAgents, clientCredentials, clientSecrets } from './client-service
 import type { ContextStore } from './context-store.js';
 import { dockerfileOptions, type DockerfileOptions } from './dockerfile-options.js';
 import { readIgnorePatterns } from './ignore-patterns.js';
+import { located, type ShownSource } from './failure.js';
 import { PendingResult } from './pending-result.js';
 import { resultIdOf } from './result-definition.js';
 import type { ClientSession, Sessions } from './sessions.js';
@@ -36,6 +38,7 @@ export class DockerfileFrontend {
     const { text, ignoreText } = await this.#readDockerfile(job, options, signal);
     const source = { filename: options.filename, text };
     job.status.source ??= source;
+    requireSound(source);
     const ingredients: PendingResult[] = [];
     const request: Omit<BuildRequest, 'exports' | 'signal'> = {
       dockerfile: text,
@@ -68,7 +71,11 @@ export class DockerfileFrontend {
   ): Promise<{ text: string; ignoreText: string | undefined }> {
     const session = await this.#sessionOf(job, sessionIds, dockerfileDirectory, signal);
     const ignoreName = `${filename}.dockerignore`;
-    const followPaths = [filename, ignoreName, ...(filename.endsWith('Dockerfile') ? [filename.replace(/D(?=ockerfile$)/, 'd')] : [])];
+    const followPaths = [
+      filename,
+      ignoreName,
+      ...(filename.endsWith('Dockerfile') ? [filename.replace(/D(?=ockerfile$)/, 'd')] : []),
+    ];
     const name = `[internal] load build definition from ${filename}`;
     const vertex = new Vertex(job.status.report, `${name} ${session.offer.id} ${job.ref}`, name);
     const files = await vertex.run(() =>
@@ -85,12 +92,12 @@ export class DockerfileFrontend {
     ignoreText: string | undefined,
     signal: AbortSignal,
   ): Promise<BuildContext> {
-    if (options.contextLocation !== undefined) throw unsupported(`remote contexts are not supported yet: ${options.contextLocation}`);
+    if (options.contextLocation !== undefined)
+      throw unsupported(`remote contexts are not supported yet: ${options.contextLocation}`);
     const { contextDirectory: directory, sessionIds } = options;
     const session = await this.#sessionOf(job, sessionIds, directory, signal);
     let ignore: Promise<string[]> | undefined;
-    const excludes = (): Promise<string[]> =>
-      (ignore ??= this.#readIgnore(job, session, directory, ignoreText));
+    const excludes = (): Promise<string[]> => (ignore ??= this.#readIgnore(job, session, directory, ignoreText));
     return this.#clientContext('build context', session, directory, excludes);
   }
 
@@ -170,6 +177,15 @@ export class DockerfileFrontend {
   }
 }
 
+/** Mistakes are told before anything else is asked of the client. @throws LocatedFailure */
+function requireSound(source: ShownSource): void {
+  try {
+    parseDockerfile(source.text);
+  } catch (error) {
+    throw located(error, source);
+  }
+}
+
 async function readFiles(
   vertex: Vertex,
   title: string,
@@ -185,4 +201,3 @@ async function readFiles(
   vertex.status({ id: title, name: 'transferring', current: bytes, total: 0, started, completed: new Date() });
   return files;
 }
-

@@ -29,7 +29,8 @@ export interface DockerfileOptions {
 }
 
 /** Told for the record; nothing of a build depends on them. */
-const informative = /^(?:cmdline|source|frontend\.caps|multi-platform|vcs:.*|input-metadata:.*|build-arg:BUILDKIT_SYNTAX)$/;
+const informative =
+  /^(?:cmdline|source|frontend\.caps|multi-platform|vcs:.*|input-metadata:.*|build-arg:BUILDKIT_SYNTAX)$/;
 
 /** @throws GantryError for an option that is not supported, or has no meaning */
 export function dockerfileOptions(attributes: Readonly<Record<string, string>>): DockerfileOptions {

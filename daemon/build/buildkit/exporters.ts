@@ -72,8 +72,10 @@ export function buildExport(
 function checkAttribute(type: string, name: string, value: string): void {
   if (name === 'name' || name === 'dest' || indifferent.has(name)) return;
   const only = fixed[name];
-  if (only === undefined) throw unsupported(`the attribute "${name}" of the output "${type}" is not supported by Gantry`);
-  if (value !== '' && value !== only) throw unsupported(`${name}=${value} of the output "${type}" is not supported by Gantry`);
+  if (only === undefined)
+    throw unsupported(`the attribute "${name}" of the output "${type}" is not supported by Gantry`);
+  if (value !== '' && value !== only)
+    throw unsupported(`${name}=${value} of the output "${type}" is not supported by Gantry`);
 }
 
 function namesOf({ name = '' }: Readonly<Record<string, string>>): string[] {

@@ -3,7 +3,16 @@ import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GantryError } from '../../errors.js';
 import { goMode, isRegular } from './file-types.js';
-import { dataPacket, decodePacket, errorPacket, type FileStat, finPacket, lastStatPacket, packetType, statPacket } from './packets.js';
+import {
+  dataPacket,
+  decodePacket,
+  errorPacket,
+  type FileStat,
+  finPacket,
+  lastStatPacket,
+  packetType,
+  statPacket,
+} from './packets.js';
 import { fileSendService } from './protocol.js';
 import type { RpcCall } from './rpc-client.js';
 import type { ClientSession } from './sessions.js';
@@ -94,7 +103,8 @@ class DirectorySender {
 
   async #sendContent(id: number): Promise<void> {
     const path = this.#files[id];
-    if (path === undefined) throw new GantryError('invalid', `the client asked for the content of what is no file (${id})`);
+    if (path === undefined)
+      throw new GantryError('invalid', `the client asked for the content of what is no file (${id})`);
     const file = openSync(join(this.directory, path), constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
       for (;;) {

@@ -156,7 +156,8 @@ class FileTransfer {
     if (!stat) throw invalid(`the client sent content that was not asked for (file ${id})`);
     if (data.length > 0) {
       this.#contentBytes += data.length;
-      if (this.#contentBytes > this.limits.bytes) throw invalid(`the client's files have more than ${this.limits.bytes} bytes`);
+      if (this.#contentBytes > this.limits.bytes)
+        throw invalid(`the client's files have more than ${this.limits.bytes} bytes`);
       if (this.#open.add(id).size > maximumOpenFiles) throw invalid('the client sends too many files at the same time');
       this.target.content(stat, data);
       return;

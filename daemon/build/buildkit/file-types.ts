@@ -35,12 +35,13 @@ export function specialType(mode: number): number | undefined {
 /** Go's bits of a mode as Linux has it. */
 export function goMode(mode: number): number {
   return (
-    (mode & 0o777) |
-    (mode & 0o4000 ? fileMode.setuid : 0) |
-    (mode & 0o2000 ? fileMode.setgid : 0) |
-    (mode & 0o1000 ? fileMode.sticky : 0) |
-    typeBits(mode & constants.S_IFMT)
-  ) >>> 0;
+    ((mode & 0o777) |
+      (mode & 0o4000 ? fileMode.setuid : 0) |
+      (mode & 0o2000 ? fileMode.setgid : 0) |
+      (mode & 0o1000 ? fileMode.sticky : 0) |
+      typeBits(mode & constants.S_IFMT)) >>>
+    0
+  );
 }
 
 function typeBits(type: number): number {

@@ -95,7 +95,12 @@ export class Gateway {
         const first = range?.start?.line;
         const lines = first === undefined ? undefined : { first, last: range?.end?.line ?? first };
         const job = await this.#job(context);
-        job.status.report({ kind: 'warning', vertex: digest, message: short.toString('utf8'), ...(lines && { lines }) });
+        job.status.report({
+          kind: 'warning',
+          vertex: digest,
+          message: short.toString('utf8'),
+          ...(lines && { lines }),
+        });
         return {};
       }),
     };
@@ -123,14 +128,15 @@ export class Gateway {
     const result = await this.frontend.describe(job, request.frontendOptions, request.frontendInputs, extra, both);
     const id = job.add(result);
     const subrequest = request.frontendOptions['requestid'];
-    if (subrequest) return { result: { ref: { id: '' }, metadata: answerSubrequest(subrequest, result) } };
+    if (subrequest) return { result: { ref: { id: '' }, metadata: answerSubrequest(subrequest) } };
     if (request.evaluate) await result.evaluate();
     return reference(id);
   }
 
   #returned(job: SolveJob, result: Result__Output | null): ReturnType<SolveJob['find']> {
     if (!result) return undefined;
-    if (result.refs || result.oldReferences) throw unsupported('results for several platforms are not supported by Gantry');
+    if (result.refs || result.oldReferences)
+      throw unsupported('results for several platforms are not supported by Gantry');
     if (Object.keys(result.attestations).length > 0) throw unsupported('attestations are not supported by Gantry');
     const id = result.ref?.id ?? result.oldReference ?? '';
     return id === '' ? undefined : job.result(id);
@@ -146,4 +152,3 @@ function buildId(metadata: Metadata): string {
   if (id === undefined || id === '') throw invalid('the call does not name the build that it belongs to');
   return String(id);
 }
-

@@ -23,7 +23,11 @@ export class ResultFiles {
   }
 }
 
-const rootOf = ({ layerDirectories }: BuildResult): Root => ({ kind: 'overlay', lower: [...layerDirectories], binds: [] });
+const rootOf = ({ layerDirectories }: BuildResult): Root => ({
+  kind: 'overlay',
+  lower: [...layerDirectories],
+  binds: [],
+});
 
 function described({ size, mode, mtime, linkTarget }: PathStat, path: string): Stat {
   return { path, mode, size, modifiedAt: Date.parse(mtime) * 1_000_000, linkName: linkTarget };

@@ -1,11 +1,17 @@
-import { connect, type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
+import {
+  connect,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  constants,
+  type IncomingHttpHeaders,
+} from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { code, RpcError } from './rpc-error.js';
 import { frame, FrameReader } from './rpc-frames.js';
 
 /** Of one stream and of the whole connection: a context is read as fast as it comes. */
-const streamWindow = 4 * 1024 * 1024;
-const connectionWindow = 16 * 1024 * 1024;
+const streamWindow = 1024 * 1024;
+const connectionWindow = 2 * 1024 * 1024;
 
 /** A method of a service, as far as calling it needs to know it. */
 export interface Method<Request, Response> {
@@ -104,7 +110,8 @@ export class RpcCall {
         .on('response', (headers) => {
           readStatus(headers);
           const http = headers[':status'];
-          if (http !== 200) this.cancel(new RpcError(code.internal, `${path}: the client answered HTTP status ${http}`));
+          if (http !== 200)
+            this.cancel(new RpcError(code.internal, `${path}: the client answered HTTP status ${http}`));
         })
         .on('trailers', readStatus)
         .on('data', (chunk: Buffer) => {
@@ -114,7 +121,7 @@ export class RpcCall {
             this.cancel(error as Error);
           }
         })
-        .on('error', (error) => (this.#failure ??= new RpcError(code.unavailable, `${path}: ${error.message}`)))
+        .on('error', (error: Error) => (this.#failure ??= new RpcError(code.unavailable, `${path}: ${error.message}`)))
         .on('close', () => {
           signal?.removeEventListener('abort', abort);
           const missing = status === undefined || (status.code === code.ok && reader.inMessage);

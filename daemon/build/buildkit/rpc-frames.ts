@@ -43,7 +43,8 @@ export class FrameReader {
     const [first] = this.#parts;
     if (first![0] !== 0) throw new RpcError(code.internal, 'the client sent a compressed message');
     const length = first!.readUInt32BE(1);
-    if (length > maximumMessage) throw new RpcError(code.resourceExhausted, `the client sent a message of ${length} bytes`);
+    if (length > maximumMessage)
+      throw new RpcError(code.resourceExhausted, `the client sent a message of ${length} bytes`);
     return length;
   }
 

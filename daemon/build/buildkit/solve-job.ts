@@ -48,7 +48,7 @@ export class SolveJob {
   }
 
   fail(error: unknown): void {
-    this.#outcome.reject(error as Error);
+    this.#outcome.reject(error);
   }
 
   /** Remembers a result, under a new id. */

@@ -5,7 +5,8 @@ import { engineVersion } from '../../version.js';
 /** What does the building: this engine. */
 export function workerRecord(id: string, hostGateways: readonly string[]): WorkerRecord {
   const { architecture, os, variant = '' } = hostPlatform;
-  const labels = hostGateways.length > 0 ? { 'org.mobyproject.buildkit.worker.moby.host-gateway-ip': hostGateways.join(',') } : {};
+  const labels =
+    hostGateways.length > 0 ? { 'org.mobyproject.buildkit.worker.moby.host-gateway-ip': hostGateways.join(',') } : {};
   return { id, labels, platforms: [{ architecture, os, variant }], gcPolicy: [], buildkitVersion: buildkitVersion() };
 }
 
