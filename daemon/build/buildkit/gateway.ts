@@ -5,25 +5,16 @@ import type { Result__Output } from '../../generated/rpc/moby/buildkit/v1/fronte
 import type { SolveRequest__Output } from '../../generated/rpc/moby/buildkit/v1/frontend/SolveRequest.js';
 import type { SolveResponse } from '../../generated/rpc/moby/buildkit/v1/frontend/SolveResponse.js';
 import type { WorkerRecord } from '../../generated/rpc/moby/buildkit/v1/types/WorkerRecord.js';
-import type { Platform__Output } from '../../generated/rpc/pb/Platform.js';
 import { capabilities } from './capabilities.js';
 import type { DockerfileFrontend } from './dockerfile-frontend.js';
 import { cacheImport } from './dockerfile-options.js';
 import { ReturnedFailure } from './failure.js';
+import type { ImageConfigs } from './image-configs.js';
 import type { ResultFiles } from './result-files.js';
 import { resultDefinition, resultIdOf } from './result-definition.js';
 import { type CallContext, unary } from './rpc-server.js';
 import type { SolveJob, SolveJobs } from './solve-job.js';
 import { answerSubrequest } from './subrequests.js';
-
-/** Image configurations for front ends in clients. */
-export interface ImageConfigs {
-  resolve(
-    request: { reference: string; platform: Platform__Output | null; pull: boolean },
-    job: SolveJob,
-    signal: AbortSignal,
-  ): Promise<{ digest: string; config: Buffer; reference: string }>;
-}
 
 /** The LLBBridge service: what a front end that runs in the client asks for while its build is under way. */
 export class Gateway {

@@ -1,11 +1,15 @@
 import type { Duplex } from 'node:stream';
+import type { ImageDirectories } from '../../images/directories.js';
+import type { Lookup } from '../../images/lookup.js';
+import type { Puller } from '../../images/registry/pull.js';
 import type { Addon } from '../../runtime/addon.js';
 import type { Build } from '../build-result.js';
 import { BuildHistory } from './build-history.js';
 import type { ContextStore } from './context-store.js';
 import { Control, type BuildCacheUsage } from './control.js';
 import { DockerfileFrontend } from './dockerfile-frontend.js';
-import { Gateway, type ImageConfigs } from './gateway.js';
+import { Gateway } from './gateway.js';
+import { ImageConfigs } from './image-configs.js';
 import { controlService, gatewayService, healthService } from './protocol.js';
 import { ResultFiles } from './result-files.js';
 import { RpcServer, streaming, unary } from './rpc-server.js';
@@ -18,8 +22,9 @@ import { workerRecord } from './worker.js';
 export interface BuildKitParts {
   builder: Build;
   contexts: ContextStore;
-  addon: Pick<Addon, 'statPath' | 'readFile'>;
-  images: ImageConfigs;
+  addon: Pick<Addon, 'statPath' | 'readFile' | 'findPaths'>;
+  images: { lookup: Lookup; directories: ImageDirectories };
+  puller: Puller;
   usage: BuildCacheUsage;
   /** Of this daemon, for good. */
   engineId: () => string;
@@ -37,7 +42,8 @@ export class BuildKit {
     const frontend = new DockerfileFrontend(builder, this.#sessions, contexts, jobs);
     const worker = (): ReturnType<typeof workerRecord> => workerRecord(parts.engineId(), parts.hostGateways());
     const control = new Control(jobs, this.#sessions, frontend, new BuildHistory(), usage, worker);
-    const gateway = new Gateway(jobs, frontend, new ResultFiles(parts.addon), images, worker);
+    const configs = new ImageConfigs(images, parts.puller, this.#sessions);
+    const gateway = new Gateway(jobs, frontend, new ResultFiles(parts.addon), configs, worker);
     this.#server
       .add(controlService, control.handlers())
       .add(gatewayService, gateway.handlers())

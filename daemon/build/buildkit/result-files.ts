@@ -8,7 +8,7 @@ const maximumFile = 16 * 1024 * 1024;
 
 /** The files of what has been built, for a front end that looks into it. */
 export class ResultFiles {
-  constructor(readonly addon: Pick<Addon, 'statPath' | 'readFile'>) {}
+  constructor(readonly addon: Pick<Addon, 'statPath' | 'readFile' | 'findPaths'>) {}
 
   read(result: BuildResult, path: string): Promise<Buffer> {
     return this.addon.readFile(rootOf(result), path, maximumFile);
@@ -18,8 +18,12 @@ export class ResultFiles {
     return described(await this.addon.statPath(rootOf(result), path), posix.basename(path));
   }
 
-  async list(_result: BuildResult, _path: string, _pattern: string): Promise<Stat[]> {
-    return [];
+  async list(result: BuildResult, path: string, pattern: string): Promise<Stat[]> {
+    const root = rootOf(result);
+    const [found = []] = await this.addon.findPaths(root, [posix.join(path, pattern)]);
+    return Promise.all(
+      found.map(async (entry) => described(await this.addon.statPath(root, entry), posix.basename(entry))),
+    );
   }
 }
 
