@@ -2,6 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { Builder } from './build/builder.js';
+import { ContextStore } from './build/buildkit/context-store.js';
+import type { BuildKit } from './build/buildkit/index.js';
 import { CacheMounts } from './build/cache-mounts.js';
 import { CacheUsage } from './build/cache-usage.js';
 import { StepContainers, StepLayers } from './build/step-containers.js';
@@ -48,12 +50,14 @@ import type { IdMapping } from './userns/id-mapping.js';
 import { Shims } from './runtime/shims.js';
 import { BlobSourceStore } from './store/blob-sources.js';
 import { BuildCacheStore } from './store/build-cache.js';
+import { BuildContextStore } from './store/build-contexts.js';
 import { ContainerStore } from './store/containers.js';
 import type { Database } from './store/database.js';
 import { EventStore } from './store/events.js';
 import { ImageStore } from './store/images.js';
 import { NetworkStore } from './store/networks.js';
 import { VolumeStore } from './store/volumes.js';
+import { engineId } from './system/host.js';
 import { engineVersion } from './version.js';
 import { Volumes } from './volumes/volumes.js';
 
@@ -70,6 +74,8 @@ export interface Engine {
   events: Events;
   reconciliation: Reconciliation;
   builder: Builder;
+  contexts: ContextStore;
+  buildKit: () => Promise<BuildKit>;
   cacheUsage: CacheUsage;
 }
 
@@ -78,7 +84,7 @@ const shimPath = join(import.meta.dirname, '..', 'addon', 'gantry-shim');
 
 /** Where trees come and go: each is to have its own part of the disk. What is only a matter of speed stops nothing. */
 function spreadOverDisk(addon: Addon, dataRoot: string, logger: FastifyBaseLogger): void {
-  for (const name of ['containers', 'tmp/images']) {
+  for (const name of ['containers', 'tmp/images', 'build/contexts']) {
     const directory = join(dataRoot, name);
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -270,7 +276,22 @@ export function createEngine(
     logger,
   );
   const builder = new Builder(images, registries.puller, buildCache, cacheMounts, steps, join(execRoot, 'build'));
-  const cacheUsage = new CacheUsage(buildCache, cacheMounts, images.content);
+  const contexts = new ContextStore(dataRoot, addon, new BuildContextStore(database));
+  const cacheUsage = new CacheUsage(buildCache, cacheMounts, contexts, images.content);
+  const buildKit = once(async () => {
+    // Most engines never see a client of BuildKit, and what it takes to serve one is not small.
+    const { BuildKit } = await import('./build/buildkit/index.js');
+    return new BuildKit({
+      builder,
+      contexts,
+      addon,
+      images,
+      puller: registries.puller,
+      usage: cacheUsage,
+      engineId: () => engineId(dataRoot),
+      hostGateways: () => networks.hostGateways,
+    });
+  });
   return {
     config,
     containers,
@@ -284,6 +305,8 @@ export function createEngine(
     reconciliation,
     builder,
     cacheUsage,
+    contexts,
+    buildKit,
   };
 }
 
@@ -305,7 +328,13 @@ export async function startEngine(engine: Engine, logger: FastifyBaseLogger): Pr
   }
   engine.registries.collectGarbage();
   await engine.builder.collectGarbage();
+  await engine.contexts.collectGarbage();
   await engine.volumes.collectGarbage();
+}
+
+function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
+  let made: Promise<Result> | undefined;
+  return () => (made ??= make());
 }
 
 /** Beside our own configuration; else dockerd's, so that what works there works here. */

@@ -7,8 +7,9 @@ export interface BuildContext {
   /**
    * Brings what is wanted to the disk. What the context's own `.dockerignore` leaves out is not there. May be called several
    * times, also for things that are there already.
+   * @param progress told the bytes that have come so far
    */
-  open(wanted: WantedFiles, signal: AbortSignal): Promise<ContextTree>;
+  open(wanted: WantedFiles, signal: AbortSignal, progress?: (bytes: number) => void): Promise<ContextTree>;
 }
 
 /** What a build is going to read of a context. More may be there; less may not. */

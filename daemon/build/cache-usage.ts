@@ -6,11 +6,11 @@ import type { Content } from '../images/content.js';
 import type { BuildCacheStore } from '../store/build-cache.js';
 import type { CacheMounts } from './cache-mounts.js';
 
-/** A step or a cache directory, as `system df` and `prune` see it. */
+/** A step, a cache directory or the files of a client, as `system df` and `prune` see it. */
 export interface CacheRecord {
   id: string;
   parents: string[];
-  type: 'regular' | 'exec.cachemount';
+  type: 'regular' | 'exec.cachemount' | 'source.local';
   description: string;
   inUse: boolean;
   /** An image has the same layer: removing the record frees nothing. */
@@ -21,8 +21,25 @@ export interface CacheRecord {
   uses: number;
 }
 
+/** The trees of files that clients have sent. */
+export interface KeptContexts {
+  list(): readonly {
+    id: string;
+    name: string;
+    size: number;
+    created: number;
+    last_used: number;
+    uses: number;
+    inUse: boolean;
+  }[];
+  /** Removes one, unless a build reads it. */
+  remove(id: string): Promise<boolean>;
+}
+
 export interface PruneOptions {
-  filters: Filters;
+  matches: (record: CacheRecord) => boolean;
+  /** Records that were used later than this, in milliseconds since the epoch, stay. */
+  until: number;
   /** Also what images share. */
   all: boolean;
   /** Bytes that may stay, those used last. */
@@ -41,6 +58,7 @@ export class CacheUsage {
   constructor(
     readonly store: BuildCacheStore,
     readonly mounts: CacheMounts,
+    readonly contexts: KeptContexts,
     readonly content: Content,
   ) {}
 
@@ -73,18 +91,26 @@ export class CacheUsage {
         uses: row.uses,
       })),
     );
-    return [...steps, ...mounts].sort((a, b) => a.lastUsed - b.lastUsed);
+    const contexts = this.contexts.list().map((row): CacheRecord => ({
+      ...row,
+      parents: [],
+      type: 'source.local',
+      description: `local source for ${row.name}`,
+      shared: false,
+      lastUsed: row.last_used,
+    }));
+    return [...steps, ...mounts, ...contexts].sort((a, b) => a.lastUsed - b.lastUsed);
   }
 
   /** Removes records, those first that were not used for the longest time, and with each the steps that stand on it. */
   async prune(options: PruneOptions): Promise<CacheRecord[]> {
-    const until = untilOf(options.filters);
+    const { matches, until } = options;
     const records = await this.list();
     const removed = new Map<string, CacheRecord>();
     let left = records.reduce((sum, { size }) => sum + size, 0);
     for (const record of records) {
       if (removed.has(record.id) || record.inUse || record.lastUsed > until) continue;
-      if (!matches(record, options.filters) || (record.shared && !options.all)) continue;
+      if (!matches(record) || (record.shared && !options.all)) continue;
       if (this.#mayStay(left, options)) break;
       for (const each of withDependents(record, records)) {
         if (removed.has(each.id)) continue;
@@ -99,6 +125,7 @@ export class CacheUsage {
 
   async #remove({ id, type }: CacheRecord): Promise<void> {
     if (type === 'regular') return this.store.deleteStep(id);
+    if (type === 'source.local') return void (await this.contexts.remove(id));
     const row = this.store.cacheMounts().find(({ name }) => name === id);
     if (row) await this.mounts.remove(row);
   }
@@ -123,7 +150,11 @@ function withDependents(record: CacheRecord, records: readonly CacheRecord[]): C
   return found;
 }
 
-/** Records that were used later than this stay. */
+/** What the filters of POST /build/prune select. @throws GantryError invalid */
+export function selection(filters: Filters): Pick<PruneOptions, 'matches' | 'until'> {
+  return { until: untilOf(filters), matches: (record) => matchesAll(record, filters) };
+}
+
 function untilOf(filters: Filters): number {
   const [text, more] = filters.get('until');
   if (text === undefined) return Infinity;
@@ -133,7 +164,7 @@ function untilOf(filters: Filters): number {
   return Date.now() - Number(duration / 1_000_000n);
 }
 
-function matches(record: CacheRecord, filters: Filters): boolean {
+function matchesAll(record: CacheRecord, filters: Filters): boolean {
   const oneOf = (name: string, test: (value: string) => boolean): boolean => {
     const values = filters.get(name);
     return values.length === 0 || values.some(test);

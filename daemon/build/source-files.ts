@@ -8,6 +8,7 @@ import type { BuildLayers } from './layers.js';
 import type { Source } from './plan.js';
 import { Vertex } from './progress.js';
 import type { StageState } from './stage-state.js';
+import { TransferStatus } from './transfer-status.js';
 
 /** A place that files are copied or mounted from. */
 export interface FileSource {
@@ -90,7 +91,12 @@ export class SourceFiles {
       `context ${context.name} ${wanted.join('\0')}`,
       `[internal] load ${context.name}`,
     );
-    const opening = vertex.run(() => context.open({ paths: wanted }, this.signal));
+    const status = new TransferStatus(vertex, 'transferring context:');
+    const opening = vertex.run(async () => {
+      const tree = await context.open({ paths: wanted }, this.signal, status.progress);
+      status.end();
+      return tree;
+    });
     this.#contexts.set(context, { paths, opening });
     this.#trees.push(opening);
     opening.catch(() => undefined);

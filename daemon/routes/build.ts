@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { classicBuild, failureMessage, type ClassicMessage } from '../build/classic/classic-build.js';
-import { cacheFilterNames, type CacheUsage } from '../build/cache-usage.js';
+import { cacheFilterNames, selection, type CacheUsage } from '../build/cache-usage.js';
 import type { Build } from '../build/build-result.js';
 import type { Handlers } from '../http/call.js';
 import type { Content } from '../images/content.js';
@@ -31,7 +31,7 @@ export function buildRoutes(builder: Build, usage: CacheUsage, content: Content)
     async BuildPrune({ query }) {
       query.filters.allow(...cacheFilterNames);
       const removed = await usage.prune({
-        filters: query.filters,
+        ...selection(query.filters),
         all: query.all ?? false,
         keepBytes: query['reserved-space'] ?? query['keep-storage'] ?? 0,
         maxBytes: query['max-used-space'] ?? 0,

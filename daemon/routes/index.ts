@@ -2,6 +2,7 @@ import type { Engine } from '../engine.js';
 import type { Handlers } from '../http/call.js';
 import { archiveRoutes } from './archive.js';
 import { buildRoutes } from './build.js';
+import { buildKitRoutes } from './buildkit.js';
 import { containerStreamRoutes } from './container-streams.js';
 import { containerRoutes } from './containers.js';
 import { execRoutes } from './exec.js';
@@ -20,6 +21,7 @@ export function handlers(engine: Engine): Handlers {
     ...archiveRoutes(containers),
     ...execRoutes(containers),
     ...buildRoutes(builder, cacheUsage, images.content),
+    ...buildKitRoutes(engine.buildKit),
     ...imageRoutes(images, containers, registries),
     ...networkRoutes(networks, endpoints, containers.registry),
     ...volumeRoutes(volumes),

@@ -17,9 +17,9 @@ export interface SystemSources {
   usage: UsageSources;
 }
 
-/** Read by clients before anything else: `Builder-Version` 1 makes the docker CLI build by POST /build. */
+/** Read by clients before anything else: `Builder-Version` 2 makes the docker CLI build with buildx. */
 const PING_HEADERS = {
-  'Builder-Version': '1',
+  'Builder-Version': '2',
   Swarm: 'inactive',
   'Cache-Control': 'no-cache, no-store, must-revalidate',
   Pragma: 'no-cache',

@@ -12,7 +12,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ContextStore } from '../../daemon/build/buildkit/context-store.js';
-import type { TransferLimits, TransferOptions } from '../../daemon/build/buildkit/file-transfer.js';
+import { transferFiles, type TransferLimits, type TransferOptions } from '../../daemon/build/buildkit/file-transfer.js';
+import type { ClientSession } from '../../daemon/build/buildkit/sessions.js';
+import type { ContextTree } from '../../daemon/build/build-context.js';
 import { fileMode } from '../../daemon/build/buildkit/packets.js';
 import { addon } from '../../daemon/runtime/index.js';
 import { BuildContextStore } from '../../daemon/store/build-contexts.js';
@@ -42,14 +44,24 @@ afterEach(() => {
 });
 
 async function newStore(boot = 'boot'): Promise<ContextStore> {
-  const made = new ContextStore(root, addon, new BuildContextStore(database), limits, undefined, boot);
+  const made = new ContextStore(root, addon, new BuildContextStore(database), undefined, boot);
   await made.collectGarbage();
   return made;
 }
 
+function open(session: ClientSession, options = everything, signal = never, into = store): Promise<ContextTree> {
+  const { id, sharedKey } = session.offer;
+  const origin = { session: id, sharedKey, directory: options.directory, selection: JSON.stringify(options) };
+  return into.open(
+    origin,
+    (target, stop) => transferFiles(session, options, target, limits, () => undefined, stop),
+    signal,
+  );
+}
+
 /** Transfers what the client has and looks at it; the context is free again afterwards. */
 async function transfer<Result>(look: (directory: string) => Result, session = client.session()): Promise<Result> {
-  const tree = await store.open(session, everything, () => undefined, never);
+  const tree = await open(session);
   try {
     return look(tree.directory);
   } finally {
@@ -109,7 +121,7 @@ describe('the files of a client', () => {
   test('are asked for as the Dockerfile wants them, in ASCII', async () => {
     client.files = [file('ä', '')];
     const options = { directory: 'context', followPaths: ['ä', 'b c'], excludes: ['*.o', '!keep.o'] };
-    await (await store.open(client.session(), options, () => undefined, never)).release();
+    await (await open(client.session(), options)).release();
     expect(client.transfers[0]).toMatchObject({
       'dir-name': 'context',
       followpaths: '%C3%A4, b%20c',
@@ -153,11 +165,8 @@ describe('trees that are kept', () => {
 
   test('are shared by the builds of a client, and nobody else', async () => {
     const session = client.session();
-    const [one, same] = await Promise.all([
-      store.open(session, everything, () => undefined, never),
-      store.open(session, everything, () => undefined, never),
-    ]);
-    const other = await store.open(client.session('other'), everything, () => undefined, never);
+    const [one, same] = await Promise.all([open(session), open(session)]);
+    const other = await open(client.session('other'));
     expect(same.directory).toBe(one.directory);
     expect(other.directory).not.toBe(one.directory);
     expect(client.transfers).toHaveLength(2);
@@ -197,24 +206,24 @@ describe('trees that are kept', () => {
   });
 
   test('make room for others', async () => {
-    const bounded = new ContextStore(root, addon, new BuildContextStore(database), limits, {
+    const bounded = new ContextStore(root, addon, new BuildContextStore(database), {
       bytes: 4,
       milliseconds: 1e9,
     });
     for (const key of ['1', '2', '3']) {
-      await (await bounded.open(client.session(key, key), everything, () => undefined, never)).release();
+      await (await open(client.session(key, key), everything, never, bounded)).release();
     }
     expect(bounded.list().map(({ key }) => key)).toEqual(['["context","3"]']);
     expect(keptTrees()).toHaveLength(1);
   });
 
   test('can be removed, unless a build reads them', async () => {
-    const tree = await store.open(client.session(), everything, () => undefined, never);
+    const tree = await open(client.session());
     await tree.release();
     const [{ id } = { id: '' }] = store.list();
-    const open = await store.open(client.session('again'), everything, () => undefined, never);
+    const inUse = await open(client.session('again'));
     expect(await store.remove(id)).toBe(false);
-    await open.release();
+    await inUse.release();
     expect(await store.remove(id)).toBe(true);
     expect(keptTrees()).toEqual([]);
   });
@@ -225,5 +234,5 @@ test('a build that is given up does not wait for its files', async () => {
   const stop = new AbortController();
   const session = client.session();
   stop.abort();
-  await expect(store.open(session, everything, () => undefined, stop.signal)).rejects.toThrow('aborted');
+  await expect(open(session, everything, stop.signal)).rejects.toThrow('aborted');
 });

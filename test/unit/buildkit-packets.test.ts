@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
-import { readIgnorePatterns } from '../../daemon/build/buildkit/ignore-patterns.js';
 import {
   dataPacket,
   decodePacket,
@@ -108,11 +107,6 @@ describe('messages on a stream', () => {
 test('a result that is handed on as a build graph is found again', () => {
   expect(resultIdOf(resultDefinition('abc') as never)).toBe('abc');
   expect(resultIdOf(null)).toBeUndefined();
-});
-
-test('a .dockerignore is read as clients expect its patterns', () => {
-  const text = '\uFEFF# comment\n\n  node_modules/ \n!/keep//me\n/a/../b\r\n.\n';
-  expect(readIgnorePatterns(text)).toEqual(['node_modules', '!keep/me', 'b', '.']);
 });
 
 describe('options of the Dockerfile front end', () => {

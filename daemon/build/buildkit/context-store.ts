@@ -6,9 +6,8 @@ import type { Addon } from '../../runtime/addon.js';
 import type { BuildContextRow, BuildContextStore } from '../../store/build-contexts.js';
 import type { ContextTree } from '../build-context.js';
 import { ContextTreeUpdate, type TreeIndex } from './context-tree.js';
-import { transferFiles, type TransferLimits, type TransferOptions, type TransferProgress } from './file-transfer.js';
+import type { TransferTarget } from './file-transfer.js';
 import { decodeIndex, encodeIndex } from './tree-index.js';
-import type { ClientSession } from './sessions.js';
 
 /** What is kept of contexts for later builds, at most. */
 export interface RetentionLimits {
@@ -17,6 +16,21 @@ export interface RetentionLimits {
 }
 
 const defaultRetention: RetentionLimits = { bytes: 4 * 1024 ** 3, milliseconds: 7 * 24 * 3600 * 1000 };
+
+/** Whose files they are. */
+export interface ContextOrigin {
+  /** The connection that they come by: builds of one connection share what is the same. */
+  session: string;
+  /** The same for the same directory of the same client; "" for a client that does not say. */
+  sharedKey: string;
+  /** As the client calls it: "context". */
+  directory: string;
+  /** What of it is read. */
+  selection: string;
+}
+
+/** Makes the files come, all that there are. */
+export type Transfer = (target: TransferTarget, signal: AbortSignal) => Promise<void>;
 
 /** A tree that builds read, or that is being brought up to date. */
 interface OpenTree {
@@ -40,7 +54,6 @@ export class ContextStore {
     dataRoot: string,
     readonly addon: Pick<Addon, 'openTree' | 'removeTree'>,
     readonly rows: BuildContextStore,
-    readonly limits: TransferLimits,
     readonly retention = defaultRetention,
     readonly boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
   ) {
@@ -57,15 +70,9 @@ export class ContextStore {
   }
 
   /** Brings files of a client to the disk. */
-  async open(
-    session: ClientSession,
-    options: TransferOptions,
-    progress: TransferProgress,
-    signal: AbortSignal,
-  ): Promise<ContextTree> {
-    const key = JSON.stringify([session.offer.id, options]);
-    const known = this.#open.get(key);
-    const tree = known ?? this.#begin(key, session, options, progress);
+  async open(origin: ContextOrigin, transfer: Transfer, signal: AbortSignal): Promise<ContextTree> {
+    const key = JSON.stringify([origin.session, origin.directory, origin.selection]);
+    const tree = this.#open.get(key) ?? this.#begin(key, origin, transfer);
     tree.users++;
     try {
       const directory = await abortable(tree.directory, signal);
@@ -76,15 +83,15 @@ export class ContextStore {
     }
   }
 
-  #begin(key: string, session: ClientSession, options: TransferOptions, progress: TransferProgress): OpenTree {
+  #begin(key: string, origin: ContextOrigin, transfer: Transfer): OpenTree {
     const stop = new AbortController();
-    const transfer = this.#transfer(session, options, progress, stop.signal);
-    const directory = transfer.then(({ row }) => this.#tree(row.id));
+    const transferred = this.#transfer(origin, transfer, stop.signal);
+    const directory = transferred.then((row) => this.#tree(row.id));
     directory.catch(() => undefined);
     const close = async (): Promise<void> => {
       stop.abort();
-      const finished = await transfer.catch(() => undefined);
-      if (finished) await this.#close(finished.row, finished.keep);
+      const row = await transferred.catch(() => undefined);
+      if (row) await this.#close(row, origin.sharedKey !== '');
     };
     const tree = { directory, users: 0, close };
     this.#open.set(key, tree);
@@ -98,19 +105,17 @@ export class ContextStore {
   }
 
   async #transfer(
-    session: ClientSession,
-    options: TransferOptions,
-    progress: TransferProgress,
+    { directory, sharedKey }: ContextOrigin,
+    transfer: Transfer,
     signal: AbortSignal,
-  ): Promise<{ row: BuildContextRow; keep: boolean }> {
-    const { sharedKey } = session.offer;
-    const treeKey = JSON.stringify([options.directory, sharedKey]);
-    const before = sharedKey === '' ? undefined : this.#free(treeKey);
-    const row = before ?? this.#newRow(treeKey, options.directory);
+  ): Promise<BuildContextRow> {
+    const key = JSON.stringify([directory, sharedKey]);
+    const before = sharedKey === '' ? undefined : this.#free(key);
+    const row = before ?? this.#newRow(key, directory);
     this.#busy.add(row.id);
     try {
-      await this.#update(row, before !== undefined, session, options, progress, signal);
-      return { row, keep: sharedKey !== '' };
+      await this.#update(row, before !== undefined, transfer, signal);
+      return row;
     } catch (error) {
       await this.#discard(row.id);
       throw error;
@@ -127,21 +132,14 @@ export class ContextStore {
     return { id, key, name, boot: this.boot, size: 0, created: now, last_used: now, uses: 0 };
   }
 
-  async #update(
-    row: BuildContextRow,
-    isThere: boolean,
-    session: ClientSession,
-    options: TransferOptions,
-    progress: TransferProgress,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #update(row: BuildContextRow, isThere: boolean, transfer: Transfer, signal: AbortSignal): Promise<void> {
     const known = isThere ? await this.#readIndex(row.id) : undefined;
     if (!known) await mkdir(this.#tree(row.id), { recursive: true, mode: 0o700 });
     const update = new ContextTreeUpdate(this.addon.openTree(this.#tree(row.id)), known ?? new Map<never, never>());
     // From the first change on the tree is not what its index says, whatever happens.
     update.onChange = () => this.rows.delete(row.id);
     try {
-      await transferFiles(session, options, update, this.limits, progress, signal);
+      await transfer(update, signal);
       update.finish();
     } finally {
       update.abandon();

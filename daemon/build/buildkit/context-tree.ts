@@ -1,8 +1,8 @@
 import { closeSync, writeSync } from 'node:fs';
 import { invalid } from '../../errors.js';
 import type { TreeWriter } from '../../runtime/addon.js';
-import { hasContent, type TransferTarget } from './file-transfer.js';
-import { isDirectory, isRegular, isSymbolicLink, permissions, specialType } from './file-types.js';
+import type { TransferTarget } from './file-transfer.js';
+import { hasContent, isDirectory, isRegular, isSymbolicLink, permissions, specialType } from './file-types.js';
 import type { FileStat } from './packets.js';
 
 /** What is known of each file of a tree: by path, what the client said of it when it came. */

@@ -5,13 +5,14 @@ import type { BytesMessage } from '../../generated/rpc/moby/buildkit/v1/BytesMes
 import type { ControlHandlers } from '../../generated/rpc/moby/buildkit/v1/Control.js';
 import type { SolveRequest__Output } from '../../generated/rpc/moby/buildkit/v1/SolveRequest.js';
 import type { WorkerRecord } from '../../generated/rpc/moby/buildkit/v1/types/WorkerRecord.js';
-import type { UsageRecord } from '../../generated/rpc/moby/buildkit/v1/UsageRecord.js';
+import type { CacheUsage } from '../cache-usage.js';
 import type { BuildHistory } from './build-history.js';
 import { timestamp } from './build-status.js';
 import type { DockerfileFrontend } from './dockerfile-frontend.js';
 import { cacheImport, entitlement } from './dockerfile-options.js';
 import { buildExport, imageResponse, wantedOutputs, type WantedOutput } from './exporters.js';
 import { reasonOf, serviceError } from './failure.js';
+import { listKept, pruneKept } from './kept-for-builds.js';
 import type { PendingResult } from './pending-result.js';
 import { RpcDuplex } from './rpc-duplex.js';
 import { streaming, unary, type CallContext } from './rpc-server.js';
@@ -20,16 +21,6 @@ import type { Sessions } from './sessions.js';
 import { SolveJob, type SolveJobs } from './solve-job.js';
 import { buildkitVersion } from './worker.js';
 
-/** What is kept for later builds, as `du` and `prune` see it. */
-export interface BuildCacheUsage {
-  list(filters: readonly string[]): Promise<UsageRecord[]>;
-  prune(
-    options: { filters: readonly string[]; all: boolean; keepMilliseconds: number; keepBytes: number },
-    removed: (record: UsageRecord) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void>;
-}
-
 /** The Control service: builds from their start to their end, and what is kept of them. */
 export class Control {
   constructor(
@@ -37,7 +28,7 @@ export class Control {
     readonly sessions: Sessions,
     readonly frontend: DockerfileFrontend,
     readonly history: BuildHistory,
-    readonly usage: BuildCacheUsage,
+    readonly usage: CacheUsage,
     readonly worker: () => WorkerRecord,
   ) {}
 
@@ -68,15 +59,10 @@ export class Control {
 
       Info: unary(async () => ({ buildkitVersion: buildkitVersion() })),
 
-      DiskUsage: unary(async ({ filter }) => ({ record: await this.usage.list(filter) })),
+      DiskUsage: unary(async ({ filter }) => ({ record: await listKept(this.usage, filter) })),
 
-      Prune: streaming(async (request, send, { signal }) => {
-        const { filter: filters, all, keepDuration, reservedSpace, maxUsedSpace, minFreeSpace } = request;
-        if (maxUsedSpace > 0 || minFreeSpace > 0) {
-          throw unsupported('prune by used or free space is not supported by Gantry: use --reserved-space');
-        }
-        const keepMilliseconds = keepDuration / 1_000_000;
-        await this.usage.prune({ filters, all, keepMilliseconds, keepBytes: reservedSpace }, send, signal);
+      Prune: streaming(async (request, send) => {
+        for (const record of await pruneKept(this.usage, request)) await send(record);
       }),
 
       ListenBuildHistory: streaming((request, send, { signal }) => this.history.listen(request, send, signal)),

@@ -1,20 +1,41 @@
+import { Readable } from 'node:stream';
 import { parseDockerfile } from '../../dockerfile/parse.js';
 import { invalid, notFound, unsupported } from '../../errors.js';
 import type { Definition__Output } from '../../generated/rpc/pb/Definition.js';
 import type { BuildContext, NamedContext } from '../build-context.js';
 import type { BuildRequest, Entitlement } from '../build-request.js';
+import type { Content } from '../../images/content.js';
 import type { Build } from '../build-result.js';
+import { openClassicContext } from '../classic/classic-context.js';
+import { parseIgnoreFile } from '../dockerignore.js';
 import { Vertex } from '../progress.js';
+import { TransferStatus } from '../transfer-status.js';
 import { ClientFiles } from './client-files.js';
-import { clientAgents, clientCredentials, clientSecrets } from './client-services.js';
+import { clientAgents, clientCredentials, clientSecrets, clientUpload } from './client-services.js';
 import type { ContextStore } from './context-store.js';
 import { dockerfileOptions, type DockerfileOptions } from './dockerfile-options.js';
-import { readIgnorePatterns } from './ignore-patterns.js';
+import { transferFiles } from './file-transfer.js';
 import { located, type ShownSource } from './failure.js';
 import { PendingResult } from './pending-result.js';
 import { resultIdOf } from './result-definition.js';
 import type { ClientSession, Sessions } from './sessions.js';
 import type { SolveJob, SolveJobs } from './solve-job.js';
+
+/** What a build is made from first of all. */
+interface MainContext {
+  /** Of the Dockerfile. */
+  text: string;
+  context: BuildContext;
+  /** To be called when nothing builds from it any more. */
+  discard: () => Promise<void>;
+}
+
+/** What the client says beside the options of the front end. */
+interface Extra {
+  cacheFrom: readonly string[];
+  entitlements: ReadonlySet<Entitlement>;
+  inlineCache: boolean;
+}
 
 /** Describes a build by what a client asks of the Dockerfile front end. */
 export class DockerfileFrontend {
@@ -22,6 +43,7 @@ export class DockerfileFrontend {
     readonly builder: Build,
     readonly sessions: Sessions,
     readonly contexts: ContextStore,
+    readonly content: Content,
     readonly jobs: SolveJobs,
   ) {}
 
@@ -30,37 +52,55 @@ export class DockerfileFrontend {
     job: SolveJob,
     attributes: Readonly<Record<string, string>>,
     inputs: Readonly<Record<string, Definition__Output>>,
-    extra: { cacheFrom: readonly string[]; entitlements: ReadonlySet<Entitlement>; inlineCache: boolean },
+    extra: Extra,
     signal: AbortSignal,
   ): Promise<PendingResult> {
     const options = dockerfileOptions(attributes);
     const session = await this.sessions.get(job.sessionId, signal);
-    const { text, ignoreText } = await this.#readDockerfile(job, options, signal);
-    const source = { filename: options.filename, text };
-    job.status.source ??= source;
-    requireSound(source);
+    const main = await this.#openMain(job, options, signal);
     const ingredients: PendingResult[] = [];
-    const request: Omit<BuildRequest, 'exports' | 'signal'> = {
-      dockerfile: text,
-      dockerfileName: options.filename,
-      target: options.target,
-      buildArgs: options.buildArgs,
-      labels: options.labels,
-      platform: options.platform,
-      context: await this.#context(job, options, ignoreText, signal),
-      namedContexts: await this.#namedContexts(job, options, inputs, ingredients, signal),
-      secrets: clientSecrets(session),
-      agents: clientAgents(session),
-      credentials: (registry, asked) => clientCredentials(session, registry, asked),
-      noCache: options.noCache,
-      pull: options.pull,
-      cacheFrom: [...options.cacheFrom, ...extra.cacheFrom],
-      inlineCache: extra.inlineCache,
-      run: options.run,
-      entitlements: extra.entitlements,
-      squash: false,
-    };
-    return new PendingResult(this.builder, request, source, job.status.report, ingredients);
+    try {
+      const source = { filename: options.filename, text: main.text };
+      job.status.source ??= source;
+      requireSound(source);
+      const namedContexts = await this.#namedContexts(job, options, inputs, ingredients, signal);
+      const request = requestOf(main, session, options, namedContexts, extra);
+      return new PendingResult(this.builder, request, source, job.status.report, ingredients, main.discard);
+    } catch (error) {
+      await main.discard();
+      await Promise.all(ingredients.map((ingredient) => ingredient.leave()));
+      throw error;
+    }
+  }
+
+  /** The Dockerfile and the context, from wherever they are. */
+  async #openMain(job: SolveJob, options: DockerfileOptions, signal: AbortSignal): Promise<MainContext> {
+    if (options.contextLocation !== undefined) return this.#openRemote(job, options, options.contextLocation, signal);
+    const { text, ignoreText } = await this.#readDockerfile(job, options, signal);
+    const context = await this.#context(job, options, ignoreText, signal);
+    return { text, context, discard: () => Promise.resolve() };
+  }
+
+  /** A repository, an archive at a URL, or one that the client sends; the Dockerfile is in it. */
+  async #openRemote(
+    job: SolveJob,
+    { filename: dockerfile, dockerfileDirectory, subdirectory }: DockerfileOptions,
+    location: string,
+    signal: AbortSignal,
+  ): Promise<MainContext> {
+    if (dockerfileDirectory !== 'dockerfile' || subdirectory !== '') {
+      throw unsupported(`a Dockerfile apart from the remote context ${location} is not supported by Gantry`);
+    }
+    const session = await this.sessions.get(job.sessionId, signal);
+    const name = '[internal] load remote build context';
+    const vertex = new Vertex(job.status.report, `${name} ${location} ${job.ref}`, name);
+    const { context, ...opened } = await vertex.run(() => {
+      const upload = /^https?:\/\/buildkit-session\/(.*)$/.exec(location)?.[1];
+      const body = upload === undefined ? Readable.from([]) : clientUpload(session, `/${upload}`);
+      const remote = upload === undefined ? location : '';
+      return openClassicContext(this.content, { body, remote, dockerfile }, signal);
+    });
+    return { text: opened.dockerfile, context, discard: () => opened.discard() };
   }
 
   /** The Dockerfile, and the .dockerignore that goes with it alone. */
@@ -92,8 +132,6 @@ export class DockerfileFrontend {
     ignoreText: string | undefined,
     signal: AbortSignal,
   ): Promise<BuildContext> {
-    if (options.contextLocation !== undefined)
-      throw unsupported(`remote contexts are not supported yet: ${options.contextLocation}`);
     const { contextDirectory: directory, sessionIds } = options;
     const session = await this.#sessionOf(job, sessionIds, directory, signal);
     let ignore: Promise<string[]> | undefined;
@@ -110,10 +148,17 @@ export class DockerfileFrontend {
   ): BuildContext {
     return {
       name,
-      open: async ({ paths }, signal) => {
+      open: async ({ paths }, signal, progress = () => undefined) => {
         const followPaths = paths.some((path) => path === '.' || path === '') ? [] : [...paths].sort();
         const options = { directory, followPaths, excludes: await excludes() };
-        return this.contexts.open(session, options, () => undefined, signal);
+        const { id, sharedKey } = session.offer;
+        const origin = { session: id, sharedKey, directory, selection: JSON.stringify(options) };
+        const { maxEntries: entries, maxBytes: bytes } = this.content.layerLimits;
+        return this.contexts.open(
+          origin,
+          (target, stop) => transferFiles(session, options, target, { entries, bytes }, progress, stop),
+          signal,
+        );
       },
     };
   }
@@ -127,9 +172,9 @@ export class DockerfileFrontend {
     const name = '[internal] load .dockerignore';
     const vertex = new Vertex(job.status.report, `${name} ${session.offer.id} ${job.ref}`, name);
     return vertex.run(async () => {
-      if (ignoreText !== undefined) return readIgnorePatterns(ignoreText);
+      if (ignoreText !== undefined) return parseIgnoreFile(ignoreText);
       const files = await readFiles(vertex, 'transferring context:', session, directory, ['.dockerignore'], job.signal);
-      return readIgnorePatterns(files.text('.dockerignore') ?? '');
+      return parseIgnoreFile(files.text('.dockerignore') ?? '');
     });
   }
 
@@ -177,6 +222,35 @@ export class DockerfileFrontend {
   }
 }
 
+function requestOf(
+  { text, context }: MainContext,
+  session: ClientSession,
+  options: DockerfileOptions,
+  namedContexts: BuildRequest['namedContexts'],
+  { cacheFrom, entitlements, inlineCache }: Extra,
+): Omit<BuildRequest, 'exports' | 'signal'> {
+  return {
+    dockerfile: text,
+    dockerfileName: options.filename,
+    target: options.target,
+    buildArgs: options.buildArgs,
+    labels: options.labels,
+    platform: options.platform,
+    context,
+    namedContexts,
+    secrets: clientSecrets(session),
+    agents: clientAgents(session),
+    credentials: (registry, signal) => clientCredentials(session, registry, signal),
+    noCache: options.noCache,
+    pull: options.pull,
+    cacheFrom: [...options.cacheFrom, ...cacheFrom],
+    inlineCache,
+    run: options.run,
+    entitlements,
+    squash: false,
+  };
+}
+
 /** Mistakes are told before anything else is asked of the client. @throws LocatedFailure */
 function requireSound(source: ShownSource): void {
   try {
@@ -194,10 +268,8 @@ async function readFiles(
   followPaths: readonly string[],
   signal: AbortSignal,
 ): Promise<ClientFiles> {
-  const started = new Date();
-  let bytes = 0;
-  const options = { directory, followPaths, excludes: [] };
-  const files = await ClientFiles.read(session, options, (current) => (bytes = current), signal);
-  vertex.status({ id: title, name: 'transferring', current: bytes, total: 0, started, completed: new Date() });
+  const status = new TransferStatus(vertex, title);
+  const files = await ClientFiles.read(session, { directory, followPaths, excludes: [] }, status.progress, signal);
+  status.end();
   return files;
 }

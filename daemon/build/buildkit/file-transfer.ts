@@ -1,5 +1,5 @@
 import { invalid } from '../../errors.js';
-import { isDirectory, isRegular } from './file-types.js';
+import { isDirectory } from './file-types.js';
 import { decodePacket, type FileStat, finPacket, packetType, requestPacket } from './packets.js';
 import { fileSyncService } from './protocol.js';
 import type { CallMetadata, RpcCall } from './rpc-client.js';
@@ -174,6 +174,3 @@ class FileTransfer {
     this.#call!.send(finPacket);
   }
 }
-
-/** Whether there is content to ask for. */
-export const hasContent = (stat: FileStat): boolean => isRegular(stat.mode) && stat.link === '' && stat.size > 0;

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { fileMode } from './packets.js';
+import { fileMode, type FileStat } from './packets.js';
 
 export const isDirectory = (mode: number): boolean => (mode & fileMode.directory) !== 0;
 export const isSymbolicLink = (mode: number): boolean => (mode & fileMode.symbolicLink) !== 0;
@@ -14,6 +14,9 @@ const otherTypes =
   fileMode.irregular;
 
 export const isRegular = (mode: number): boolean => (mode & otherTypes) === 0;
+
+/** Whether there is content to ask for. */
+export const hasContent = (stat: FileStat): boolean => isRegular(stat.mode) && stat.link === '' && stat.size > 0;
 
 /** The permissions as Linux has them, from Go's bits. */
 export function permissions(mode: number): number {

@@ -1,12 +1,14 @@
 import type { Duplex } from 'node:stream';
+import type { Content } from '../../images/content.js';
 import type { ImageDirectories } from '../../images/directories.js';
 import type { Lookup } from '../../images/lookup.js';
 import type { Puller } from '../../images/registry/pull.js';
 import type { Addon } from '../../runtime/addon.js';
 import type { Build } from '../build-result.js';
+import type { CacheUsage } from '../cache-usage.js';
 import { BuildHistory } from './build-history.js';
 import type { ContextStore } from './context-store.js';
-import { Control, type BuildCacheUsage } from './control.js';
+import { Control } from './control.js';
 import { DockerfileFrontend } from './dockerfile-frontend.js';
 import { Gateway } from './gateway.js';
 import { ImageConfigs } from './image-configs.js';
@@ -23,9 +25,9 @@ export interface BuildKitParts {
   builder: Build;
   contexts: ContextStore;
   addon: Pick<Addon, 'statPath' | 'readFile' | 'findPaths'>;
-  images: { lookup: Lookup; directories: ImageDirectories };
+  images: { lookup: Lookup; directories: ImageDirectories; content: Content };
   puller: Puller;
-  usage: BuildCacheUsage;
+  usage: CacheUsage;
   /** Of this daemon, for good. */
   engineId: () => string;
   hostGateways: () => readonly string[];
@@ -39,7 +41,7 @@ export class BuildKit {
   constructor(parts: BuildKitParts) {
     const { builder, contexts, images, usage } = parts;
     const jobs = new SolveJobs();
-    const frontend = new DockerfileFrontend(builder, this.#sessions, contexts, jobs);
+    const frontend = new DockerfileFrontend(builder, this.#sessions, contexts, images.content, jobs);
     const worker = (): ReturnType<typeof workerRecord> => workerRecord(parts.engineId(), parts.hostGateways());
     const control = new Control(jobs, this.#sessions, frontend, new BuildHistory(), usage, worker);
     const configs = new ImageConfigs(images, parts.puller, this.#sessions);

@@ -17,6 +17,8 @@ export class PendingResult {
     readonly report: ReportProgress,
     /** What it is made of, and must not go before it. */
     readonly ingredients: readonly PendingResult[],
+    /** Gives up what was fetched for it. */
+    readonly discard: () => Promise<void>,
   ) {}
 
   /** One more that needs it. */
@@ -31,6 +33,7 @@ export class PendingResult {
     this.#stop.abort();
     const result = await this.#evaluated?.catch(() => undefined);
     await result?.release();
+    await this.discard();
     await Promise.all(this.ingredients.map((ingredient) => ingredient.leave()));
   }
 
