@@ -1,8 +1,8 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, openSync, readSync } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GantryError } from '../../errors.js';
-import { goMode, isRegular } from './file-types.js';
+import { goMode, isDirectory, isRegular } from './file-types.js';
 import {
   dataPacket,
   decodePacket,
@@ -41,6 +41,8 @@ export async function sendDirectory(
 class DirectorySender {
   readonly #files: (string | undefined)[] = [];
   readonly #requests: number[] = [];
+  /** Of files with several names, by their inode. */
+  readonly #firstNames = new Map<string, string>();
   readonly #buffer = Buffer.allocUnsafe(chunkSize);
   #call!: RpcCall;
   #sent = 0;
@@ -94,11 +96,38 @@ class DirectorySender {
     const names = await readdir(join(this.directory, parent));
     for (const name of names.sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)))) {
       const path = parent === '' ? name : `${parent}/${name}`;
-      const stat = await statOf(this.directory, path);
-      this.#files.push(isRegular(stat.mode) ? path : undefined);
+      const stat = await this.#statOf(path);
+      this.#files.push(isRegular(stat.mode) && stat.link === '' ? path : undefined);
       await this.#send(statPacket(stat));
-      if (stat.mode & 0x8000_0000) await this.#walk(path);
+      if (isDirectory(stat.mode)) await this.#walk(path);
     }
+  }
+
+  async #statOf(path: string): Promise<FileStat> {
+    const place = join(this.directory, path);
+    const stat = await lstat(place, { bigint: true });
+    const mode = goMode(Number(stat.mode));
+    const seconds = stat.mtimeNs / 1_000_000_000n;
+    return {
+      path,
+      mode,
+      uid: Number(stat.uid),
+      gid: Number(stat.gid),
+      size: isRegular(mode) ? Number(stat.size) : 0,
+      seconds: Number(seconds),
+      nanoseconds: Number(stat.mtimeNs - seconds * 1_000_000_000n),
+      link: stat.isSymbolicLink() ? await readlink(place) : this.#firstName(path, stat),
+      ...deviceNumbers(Number(stat.rdev)),
+    };
+  }
+
+  /** The path under which a file was sent already; "" when it was not. */
+  #firstName(path: string, { dev, ino, nlink, mode }: BigIntStats): string {
+    if (nlink === 1n || (Number(mode) & constants.S_IFMT) !== constants.S_IFREG) return '';
+    const inode = `${dev}:${ino}`;
+    const first = this.#firstNames.get(inode);
+    if (first === undefined) this.#firstNames.set(inode, path);
+    return first ?? '';
   }
 
   async #sendContent(id: number): Promise<void> {
@@ -127,24 +156,6 @@ class DirectorySender {
 
 function refused(message: Uint8Array): GantryError {
   return new GantryError('remote', `the client cannot take the result: ${Buffer.from(message).toString('utf8')}`);
-}
-
-async function statOf(directory: string, path: string): Promise<FileStat> {
-  const place = join(directory, path);
-  const stat = await lstat(place, { bigint: true });
-  const mode = goMode(Number(stat.mode));
-  const seconds = stat.mtimeNs / 1_000_000_000n;
-  return {
-    path,
-    mode,
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
-    size: isRegular(mode) ? Number(stat.size) : 0,
-    seconds: Number(seconds),
-    nanoseconds: Number(stat.mtimeNs - seconds * 1_000_000_000n),
-    link: stat.isSymbolicLink() ? await readlink(place) : '',
-    ...deviceNumbers(Number(stat.rdev)),
-  };
 }
 
 /** As glibc packs them. */

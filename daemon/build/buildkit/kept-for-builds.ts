@@ -48,7 +48,8 @@ type Filter = (record: CacheRecord) => boolean;
 
 /** As containerd writes them: "type==source.local", several joined by commas; one of the filters has to match. */
 function filterOf(filters: readonly string[]): Filter {
-  const alternatives = filters.map((filter) => filter.split(',').map(condition));
+  // Clients send an empty one for none.
+  const alternatives = filters.filter((text) => text !== '').map((text) => text.split(',').map(condition));
   if (alternatives.length === 0) return () => true;
   return (record) => alternatives.some((conditions) => conditions.every((matches) => matches(record)));
 }
