@@ -86,6 +86,7 @@ export class Builder implements Build {
   /** At start, before anything runs: what builds of a daemon that was killed have left behind. */
   async collectGarbage(): Promise<void> {
     rmSync(this.privateRoot, { recursive: true, force: true });
+    mkdirSync(this.privateRoot, { recursive: true, mode: 0o711 });
     await this.cacheMounts.collectGarbage();
   }
 }
