@@ -74,9 +74,4 @@ export class BuildKit {
     const all = (name: string): string[] => [headers[name] ?? []].flat();
     this.#sessions.add(offerOf(headers, all), connection);
   }
-
-  close(): void {
-    this.#sessions.close();
-    this.#server.close();
-  }
 }

@@ -58,8 +58,4 @@ export class Sessions {
     if (!session) throw notFound(`no active session for ${id}: it may have ended`);
     return session;
   }
-
-  close(): void {
-    for (const session of this.#sessions.values()) session.rpc.close();
-  }
 }
