@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.js';
@@ -86,7 +87,6 @@ export class Builder implements Build {
   /** At start, before anything runs: what builds of a daemon that was killed have left behind. */
   async collectGarbage(): Promise<void> {
     rmSync(this.privateRoot, { recursive: true, force: true });
-    mkdirSync(this.privateRoot, { recursive: true, mode: 0o711 });
     await this.cacheMounts.collectGarbage();
   }
 }
@@ -206,7 +206,10 @@ class BuildRun {
   /** Gives back what only the building needed. */
   async #release(): Promise<void> {
     await this.#session.files.release();
-    if (this.#privateDirectory !== undefined) rmSync(this.#privateDirectory, { recursive: true, force: true });
+    if (this.#privateDirectory === undefined) return;
+    rmSync(this.#privateDirectory, { recursive: true, force: true });
+    // As long as other builds have theirs, it is not empty.
+    await rmdir(this.builder.privateRoot).catch(() => undefined);
   }
 
   /** Leaves nothing but what the cache has kept. */
