@@ -76,7 +76,7 @@ test('ping tells what clients look for, with and without a body', async () => {
     expect([status, text ?? '']).toEqual([200, method === 'get' ? 'OK' : '']);
     expect(headers).toMatchObject({
       'api-version': '1.55',
-      'builder-version': '1',
+      'builder-version': '2',
       swarm: 'inactive',
       'cache-control': 'no-cache, no-store, must-revalidate',
       pragma: 'no-cache',
