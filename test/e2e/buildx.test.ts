@@ -60,7 +60,8 @@ test('docker build goes through buildx, draws its steps, and uses them again', a
   expect(again).toMatch(/\[base 2\/2\] RUN .*\n#\d+ CACHED/);
   expect(again).not.toMatch(/^#\d+ [\d.]+ hello$/m);
   const rawjson = await buildx(['build', '--progress=rawjson', context]);
-  expect(JSON.parse(rawjson.split('\n').find((line) => line.includes('"vertexes"'))!)).toHaveProperty('vertexes');
+  // Old versions of buildx indent it.
+  expect(rawjson).toMatch(/"name": ?"\[base 2\/2\] RUN echo made/);
 });
 
 test('only what COPY wants and .dockerignore leaves comes over, and of that what has changed', async () => {
@@ -195,7 +196,9 @@ test('bake builds several targets, one of them from another', async () => {
       },
     }),
   });
-  await buildx(['bake', '--progress=plain', '--allow', 'fs=*', '--file', join(context, 'docker-bake.json')]);
+  // Not every version of buildx asks whether files outside the working directory may be read.
+  const env = { BUILDX_BAKE_ENTITLEMENTS_FS: '0' };
+  await buildx(['bake', '--progress=plain', '--file', join(context, 'docker-bake.json')], env);
   expect(await engine.docker.ok('run', '--rm', 'app', 'cat', '/app', '/b')).toBe('base\nbase');
   expect(await engine.docker.ok('run', '--rm', 'tool', 'cat', '/a', '/v')).toBe('text\n7');
   await engine.docker.ok('rmi', 'app', 'tool');
