@@ -1,4 +1,5 @@
 import type { Addon } from '../runtime/addon.js';
+import type { Slots } from '../slots.js';
 import type { IdMapping } from '../userns/id-mapping.js';
 import type { BaseImages } from './base-images.js';
 import type { BuildRequest } from './build-request.js';
@@ -7,7 +8,6 @@ import type { StepCache } from './cache.js';
 import type { CacheMounts } from './cache-mounts.js';
 import type { BuildLayers } from './layers.js';
 import type { RemoteFiles } from './remote-files.js';
-import type { Semaphore } from './semaphore.js';
 import type { SourceFiles } from './source-files.js';
 import type { StepContainers } from './step-containers.js';
 import type { BuildArguments } from './variables.js';
@@ -30,7 +30,7 @@ export interface BuildSession {
   /** A directory in memory, for secrets and sockets; made at the first use. */
   privateDirectory: () => string;
   /** Bounds the steps that go on at the same time. */
-  steps: Semaphore;
+  steps: Slots;
   report: ReportProgress;
   /** Ends every step: the client has left, or a step of another stage has failed. */
   signal: AbortSignal;

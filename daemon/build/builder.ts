@@ -9,6 +9,7 @@ import { digestOf } from '../images/digest.js';
 import type { Images } from '../images/images.js';
 import type { ImagePlan } from '../images/publication.js';
 import type { Puller } from '../images/registry/pull.js';
+import { Slots } from '../slots.js';
 import type { BuildCacheStore } from '../store/build-cache.js';
 import { BaseImages } from './base-images.js';
 import type { ReportProgress } from './build-progress.js';
@@ -24,7 +25,6 @@ import { importInlineCache, withInlineCache } from './inline-cache.js';
 import { BuildLayers } from './layers.js';
 import { planBuild, StageSources } from './plan.js';
 import { RemoteFiles } from './remote-files.js';
-import { Semaphore } from './semaphore.js';
 import { SourceFiles } from './source-files.js';
 import { squash } from './squash.js';
 import { targetPlatform } from './stage-base.js';
@@ -136,7 +136,7 @@ class BuildRun {
       containers,
       arguments: variables,
       privateDirectory: () => this.#makePrivateDirectory(),
-      steps: new Semaphore(request.parallelism ?? Math.max(minimumParallelism, availableParallelism())),
+      steps: new Slots(() => request.parallelism ?? Math.max(minimumParallelism, availableParallelism())),
       report,
       signal,
     };

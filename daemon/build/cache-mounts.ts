@@ -1,14 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Mutex } from '../containers/mutex.js';
 import type { Addon } from '../runtime/addon.js';
+import { Slots } from '../slots.js';
 import type { BuildCacheStore, CacheMountRow } from '../store/build-cache.js';
 import type { Owner } from '../userns/id-mapping.js';
 
 export interface CacheMountRequest {
   /** What Dockerfiles call it, and where its first content comes from: another source is another cache. */
   id: string;
+  /** A locked one has to be locked before. */
   sharing: 'shared' | 'private' | 'locked';
   mode: number;
   owner: Owner;
@@ -23,8 +24,9 @@ export interface CacheMount {
 
 /** The directories of RUN --mount=type=cache, which outlive builds. */
 export class CacheMounts {
-  readonly #locks = new Map<string, Mutex>();
+  readonly #locks = new Map<string, Slots>();
   readonly #used = new Map<string, number>();
+  readonly #making = new Map<string, Promise<void>>();
   readonly #root: string;
 
   constructor(
@@ -36,39 +38,39 @@ export class CacheMounts {
     mkdirSync(this.#root, { recursive: true, mode: 0o711 });
   }
 
-  /** The directory of a cache, for one step. Locked caches make the next one wait; a private one that is in use gets another. */
-  async open(request: CacheMountRequest): Promise<CacheMount> {
-    const base = createHash('sha256').update(request.id).digest('hex').slice(0, 32);
-    if (request.sharing === 'locked') return this.#openLocked(base, request);
-    return this.#open(request.sharing === 'private' ? this.#freeName(base) : base, request);
-  }
-
-  async #openLocked(name: string, request: CacheMountRequest): Promise<CacheMount> {
-    let lock = this.#locks.get(name);
-    if (!lock) this.#locks.set(name, (lock = new Mutex()));
-    let unlock = (): void => undefined;
-    await new Promise<void>((locked) => {
-      void lock.run(() => {
-        locked();
-        return new Promise<void>((resolve) => (unlock = resolve));
-      });
-    });
+  /**
+   * Waits until nobody else has any of these caches. All at once and in one order, or two steps would wait for each other.
+   *
+   * @returns what lets the next one have them
+   * @throws what the signal says
+   */
+  async lock(ids: readonly string[], signal: AbortSignal): Promise<() => void> {
+    const held: (() => void)[] = [];
+    const unlock = (): void => held.splice(0).forEach((release) => release());
     try {
-      const mount = await this.#open(name, request);
-      return {
-        ...mount,
-        release() {
-          mount.release();
-          unlock();
-        },
-      };
+      for (const id of [...new Set(ids)].sort()) held.push(await this.#lockOne(nameOf(id), signal));
+      return unlock;
     } catch (error) {
       unlock();
       throw error;
     }
   }
 
-  async #open(name: string, { id, mode, owner, fill }: CacheMountRequest): Promise<CacheMount> {
+  #lockOne(name: string, signal: AbortSignal): Promise<() => void> {
+    let lock = this.#locks.get(name);
+    if (!lock) this.#locks.set(name, (lock = new Slots(() => 1)));
+    return new Promise((locked, rejected) => {
+      lock.use(signal, () => new Promise<void>((release) => locked(release))).catch(rejected);
+    });
+  }
+
+  /** The directory of a cache, for one step. Of a private one that is in use another is made. */
+  async open(request: CacheMountRequest): Promise<CacheMount> {
+    const base = nameOf(request.id);
+    return this.#open(request.sharing === 'private' ? this.#freeName(base) : base, request);
+  }
+
+  async #open(name: string, request: CacheMountRequest): Promise<CacheMount> {
     this.#used.set(name, (this.#used.get(name) ?? 0) + 1);
     const release = (): void => {
       const users = (this.#used.get(name) ?? 1) - 1;
@@ -77,16 +79,35 @@ export class CacheMounts {
     };
     try {
       const directory = join(this.#root, name);
-      if (!existsSync(directory)) {
-        mkdirSync(directory, { mode: 0o700 });
-        await fill(directory);
-        chownSync(directory, owner.uid, owner.gid);
-        chmodSync(directory, mode);
-      }
-      this.store.useCacheMount(name, id, Date.now());
+      await this.#made(directory, request);
+      this.store.useCacheMount(name, request.id, Date.now());
       return { directory, release };
     } catch (error) {
       release();
+      throw error;
+    }
+  }
+
+  /** Makes the directory unless it is there; who comes meanwhile waits until it is filled. */
+  async #made(directory: string, request: CacheMountRequest): Promise<void> {
+    const making = this.#making.get(directory) ?? (existsSync(directory) ? undefined : this.#make(directory, request));
+    if (making === undefined) return;
+    this.#making.set(directory, making);
+    try {
+      await making;
+    } finally {
+      this.#making.delete(directory);
+    }
+  }
+
+  async #make(directory: string, { owner, mode, fill }: CacheMountRequest): Promise<void> {
+    mkdirSync(directory, { mode: 0o700 });
+    try {
+      await fill(directory);
+      chownSync(directory, owner.uid, owner.gid);
+      chmodSync(directory, mode);
+    } catch (error) {
+      await this.addon.removeTree(directory);
       throw error;
     }
   }
@@ -121,3 +142,6 @@ export class CacheMounts {
       if (!known.has(name)) await this.addon.removeTree(join(this.#root, name));
   }
 }
+
+/** What a cache is called on the disk. */
+const nameOf = (id: string): string => createHash('sha256').update(id).digest('hex').slice(0, 32);

@@ -22,6 +22,8 @@ interface Part {
   isContext: boolean;
   items: CopyItem[];
   unpack: boolean;
+  /** What the cache knows it by, where that is not its content. */
+  identity?: string | undefined;
 }
 
 /** A COPY or ADD that is ready to be looked up or executed. */
@@ -49,20 +51,11 @@ export async function prepareCopy(
   }
   const parts = await openParts(session, sources, expanded, destination);
   const owner = await ownerOf(session, state, expanded.chown);
-  const content = await Promise.all(
-    parts.map(({ root, items, isContext }) =>
-      session.addon.treeDigest(
-        root,
-        items.map(({ from }) => from),
-        {
-          exclude: expanded.exclude,
-          owner: owner ?? (isContext ? session.mapping.root : undefined),
-        },
-      ),
-    ),
-  ).catch((error: unknown) => {
-    throw notFoundInContext(error);
-  });
+  const content = await Promise.all(parts.map((part) => contentOf(session, part, expanded, owner))).catch(
+    (error: unknown) => {
+      throw notFoundInContext(error);
+    },
+  );
   const { chmod, exclude, link } = expanded;
   const items = parts.map((part) => ({ items: part.items, unpack: part.unpack }));
   return {
@@ -70,6 +63,22 @@ export async function prepareCopy(
     createdBy: `${instruction.keyword} ${[...expanded.sources, ...expanded.heredocs.map(({ name }) => name), expanded.destination].join(' ')}`,
     execute: () => execute(session, state, expanded, parts, owner),
   };
+}
+
+/** What the cache knows files by. */
+async function contentOf(
+  { addon, mapping }: BuildSession,
+  { root, items, isContext, identity }: Part,
+  { exclude }: Copy,
+  owner: Owner | undefined,
+): Promise<string> {
+  if (identity !== undefined) return identity;
+  const options = { exclude, owner: owner ?? (isContext ? mapping.root : undefined) };
+  return addon.treeDigest(
+    root,
+    items.map(({ from }) => from),
+    options,
+  );
 }
 
 function expandCopy<Kind extends Copy>(instruction: Kind, words: ShellWords): Kind {
@@ -159,7 +168,13 @@ async function remotePart(
   const { checksum, keepGitDirectory, unpack = false } = add;
   const fetched = await session.remote.fetch(url, { checksum, keepGitDirectory }, session.signal);
   const root: Root = { kind: 'directory', path: fetched.directory };
-  return { root, isContext: true, items: [{ from: fetched.path, to: destination }], unpack };
+  return {
+    root,
+    isContext: true,
+    items: [{ from: fetched.path, to: destination }],
+    unpack,
+    identity: fetched.identity,
+  };
 }
 
 function heredocPart({ layers, request }: BuildSession, { heredocs }: Copy, destination: string): Part {

@@ -28,13 +28,13 @@ export async function checkOut(
   const { remote, reference, subdirectory } = parseGitUrl(url);
   const tree = join(directory, 'tree');
   mkdirSync(tree);
-  const git = (...args: string[]): Promise<string> => run(['-C', tree, ...args], url, signal);
+  const git: Git = (...args) => run(['-C', tree, ...args], url, signal);
   await git('init', '--quiet');
   await git('remote', 'add', 'origin', remote);
   await fetchCommit(git, reference);
   await git('checkout', '--quiet', '--force', 'FETCH_HEAD');
   const commit = (await git('rev-parse', 'HEAD')).trim();
-  await git('submodule', 'update', '--quiet', '--init', '--recursive', '--depth=1');
+  await shallow(git, ['submodule', 'update', '--quiet', '--init', '--recursive']);
   if (!keepGitDirectory) await rm(join(tree, '.git'), { recursive: true, force: true });
   if (subdirectory === '') return { directory: tree, commit };
   // A link in the repository must not lead out of it.
@@ -42,10 +42,23 @@ export async function checkOut(
   return { directory: join(tree, linkTarget || resolvedPath), commit };
 }
 
-/** Only what is needed, where the server lets one ask for that. */
-async function fetchCommit(git: (...args: string[]) => Promise<string>, reference: string): Promise<void> {
+type Git = (...args: string[]) => Promise<string>;
+
+/** Without the history, unless the server has nothing but files to hand out. */
+async function shallow(git: Git, [command, ...args]: [string, ...string[]]): Promise<void> {
+  const depth = command === 'submodule' ? [...args, '--depth=1'] : ['--depth=1', ...args];
   try {
-    await git('fetch', '--quiet', '--depth=1', 'origin', reference || 'HEAD');
+    await git(command, ...depth);
+  } catch (error) {
+    if (!/does not support shallow/.test((error as Error).message)) throw error;
+    await git(command, ...args);
+  }
+}
+
+/** Only what is needed, where the server lets one ask for that. */
+async function fetchCommit(git: Git, reference: string): Promise<void> {
+  try {
+    await shallow(git, ['fetch', '--quiet', 'origin', reference || 'HEAD']);
   } catch (error) {
     // A shortened commit, or a server that does not serve commits by name.
     if (!/^[0-9a-f]{7,40}$/.test(reference)) throw error;

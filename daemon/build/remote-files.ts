@@ -7,12 +7,14 @@ import { request as httpRequest } from 'undici';
 import { GantryError, invalid } from '../errors.js';
 import type { Staging } from '../images/staging.js';
 import { checkOut } from './git.js';
-import { isGitUrl } from './git-url.js';
+import { isGitUrl, parseGitUrl } from './git-url.js';
 
 /** What a URL gave: a path below a directory; "/" for all of it. */
 export interface FetchedFiles {
   directory: string;
   path: string;
+  /** What stands for the content, where the files of two fetches of the same differ: a commit. */
+  identity?: string;
 }
 
 interface FetchOptions {
@@ -48,7 +50,13 @@ export class RemoteFiles {
       if (options.checksum && !checkedOut.commit.startsWith(options.checksum)) {
         throw invalid(`the commit of ${url} is ${checkedOut.commit}, not ${options.checksum}`);
       }
-      return { directory: checkedOut.directory, path: '/' };
+      const identity = JSON.stringify([
+        'git',
+        checkedOut.commit,
+        parseGitUrl(url).subdirectory,
+        options.keepGitDirectory,
+      ]);
+      return { directory: checkedOut.directory, path: '/', identity };
     }
     return { directory, path: await downloadFile(url, directory, { ...options, maxBytes: this.maxBytes }, signal) };
   }
@@ -73,7 +81,9 @@ async function downloadFile(
       done(size > maxBytes ? invalid(`${url} is larger than ${maxBytes} bytes`) : null, chunk);
     },
   });
-  await pipeline(body, check, createWriteStream(path, { mode: 0o600 }), { signal });
+  await pipeline(body, check, createWriteStream(path, { mode: 0o600 }), { signal }).catch((error: unknown) => {
+    throw signal.aborted || error instanceof GantryError ? error : failed(url, error as Error);
+  });
   const digest = `sha256:${hash.digest('hex')}`;
   if (checksum !== undefined && checksum !== digest) {
     throw invalid(`digest mismatch for ${url}: it is ${digest}, expected ${checksum}`);
@@ -91,6 +101,9 @@ const header = (headers: Headers, name: string): string | undefined => {
   return typeof value === 'string' ? value : value?.[0];
 };
 
+const failed = (url: string, cause: Error): GantryError =>
+  new GantryError('remote', `failed to download ${url}: ${cause.message}`, { cause });
+
 /** GET, following redirections. @throws GantryError for anything but success */
 export async function get(
   url: string,
@@ -100,7 +113,7 @@ export async function get(
   for (let redirects = 0; redirects <= maxRedirects; redirects++) {
     const response = await httpRequest(current, { signal, headers: { 'user-agent': 'gantry' } }).catch(
       (error: unknown) => {
-        throw new GantryError('remote', `failed to download ${url}: ${(error as Error).message}`, { cause: error });
+        throw failed(url, error as Error);
       },
     );
     const location = header(response.headers, 'location');

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import type { ContainerMount } from '../containers/container.js';
@@ -13,6 +14,8 @@ import type { StageSources } from './plan.js';
 /** The mounts of one RUN, made for the time of its step. */
 export interface RunMounts {
   mounts: ContainerMount[];
+  /** Of those mounts that show a stage or an image: the directories, topmost first, by the mount's source. */
+  layers: Map<string, readonly string[]>;
   environment: string[];
   /** What has to be there to be mounted on. */
   targets: { path: string; isDirectory: boolean }[];
@@ -60,6 +63,7 @@ export async function makeMounts(
 ): Promise<RunMounts> {
   const maker = new MountMaker(session, workingDirectory);
   try {
+    await maker.lockCaches(sources);
     for (const source of sources) await maker.add(source);
     return maker.result;
   } catch (error) {
@@ -72,6 +76,7 @@ class MountMaker {
   readonly #releases: (() => unknown)[] = [];
   readonly result: RunMounts = {
     mounts: [],
+    layers: new Map(),
     environment: [],
     targets: [],
     release: async () => {
@@ -83,6 +88,13 @@ class MountMaker {
     readonly session: BuildSession,
     readonly workingDirectory: string,
   ) {}
+
+  async lockCaches(sources: readonly MountSource[]): Promise<void> {
+    const locked = sources.filter(({ mount }) => mount.type === 'cache' && mount.sharing === 'locked');
+    const { cacheMounts, signal } = this.session;
+    const ids = locked.map(({ mount }) => cacheId(mount));
+    this.#releases.push(await cacheMounts.lock(ids, signal));
+  }
 
   async add({ mount, source }: MountSource): Promise<void> {
     switch (mount.type) {
@@ -106,30 +118,36 @@ class MountMaker {
     const isDirectory = linkTarget
       ? isDirectoryMode((await addon.statPath(source.root, path)).mode)
       : isDirectoryMode(mode);
-    const directory = await this.#directoryOf(source, path, isDirectory, mount.readOnly);
-    this.#mount(mount, directory, !mount.readOnly, isDirectory);
+    this.#mountFiles(mount, source, path, isDirectory);
   }
 
-  /** A path of the host with the wanted files: the context's own where nothing can be written, else a copy. */
-  async #directoryOf(source: FileSource, path: string, isDirectory: boolean, readOnly: boolean): Promise<string> {
-    const { root } = source;
-    if (readOnly && root.kind === 'directory') return join(root.path, path);
-    if (readOnly && source.lower?.length === 1) return join(source.lower[0]!, path);
-    const copy = this.session.layers.newUpper().upper;
-    this.#releases.push(() => this.session.addon.removeTree(copy));
-    const owner = source.isContext ? this.session.mapping.root : undefined;
-    const items = [{ from: path, to: '/' }];
-    const options = { owner, defaultOwner: this.session.mapping.root };
-    await this.session.addon.copyTrees(root, { kind: 'directory', path: copy }, items, options);
-    return isDirectory ? copy : join(copy, posix.basename(path));
+  /** Shows files without copying them: what is written goes elsewhere, and away with the step. */
+  #mountFiles(mount: BuildMount, { root, lower }: FileSource, path: string, isDirectory: boolean): void {
+    const { layers, addon } = this.session;
+    const directories = lower ?? (root.kind === 'directory' ? [root.path] : []);
+    const source = `mount ${randomBytes(8).toString('hex')}`;
+    const destination = this.#target(mount.target);
+    const subpath = posix.join('/', path).slice(1);
+    const shown: ContainerMount = { ...privateMount, type: 'image', source, destination, readWrite: !mount.readOnly };
+    if (subpath !== '') shown.subpath = subpath;
+    if (!mount.readOnly) {
+      const { upper, work } = layers.newUpper();
+      shown.upper = { directory: upper, work };
+      this.#releases.push(async () => {
+        await addon.removeTree(upper);
+        await addon.removeTree(work);
+      });
+    }
+    this.result.layers.set(source, directories);
+    this.result.mounts.push(shown);
+    this.result.targets.push({ path: destination, isDirectory });
   }
 
   async #addCache(mount: BuildMount, source: FileSource | undefined): Promise<void> {
     const { addon, cacheMounts, mapping } = this.session;
     const owner = mapping.toHost({ uid: number(mount.uid, 'uid') ?? 0, gid: number(mount.gid, 'gid') ?? 0 });
-    const id = mount.id || posix.join('/', mount.target);
     const cache = await cacheMounts.open({
-      id: mount.from === '' ? id : `${id} from ${mount.from} ${mount.source}`,
+      id: cacheId(mount),
       sharing: mount.sharing,
       mode: octal(mount.mode) ?? 0o755,
       owner,
@@ -211,6 +229,12 @@ class MountMaker {
 
 /** What the mounts of a step have in common: nothing that is mounted there shows outside. */
 export const privateMount = { ...blankMount, propagation: 'rprivate' } as const;
+
+/** What a cache is to all builds: its name, and where its first content comes from. */
+function cacheId({ id, target, from, source }: BuildMount): string {
+  const name = id || posix.join('/', target);
+  return from === '' ? name : `${name} from ${from} ${source}`;
+}
 
 /** Go's os.ModeDir. */
 const isDirectoryMode = (mode: number): boolean => (mode & 0x8000_0000) !== 0;

@@ -153,6 +153,7 @@ async function execute(
         },
         hostConfig: hostConfigOf(session, run),
         mounts: mounts.mounts,
+        mountedLayers: mounts.layers,
         onStarted: onContainer,
         onOutput: (stream, data) => vertex.log(stream, data),
       },

@@ -186,7 +186,7 @@ export class StageBuilder {
       return next;
     }
     this.#missed = true;
-    return this.session.steps.run(() => this.#execute(state, key, step, vertex));
+    return this.session.steps.use(this.session.signal, () => this.#execute(state, key, step, vertex));
   }
 
   async #find(key: string, state: StageState): Promise<CachedStep | undefined> {

@@ -21,6 +21,8 @@ export interface StepProcess {
   config: ContainerConfig & { Cmd: string[] };
   hostConfig: HostConfig;
   mounts: ContainerMount[];
+  /** What mounts of the type image name as their source: directories, topmost first. */
+  mountedLayers: ReadonlyMap<string, readonly string[]>;
   onStarted: (id: string) => void;
   onOutput: (stream: 'stdout' | 'stderr', data: Uint8Array) => void;
 }
@@ -31,7 +33,7 @@ export interface StepEnd {
   outOfMemory: boolean;
 }
 
-/** The layers of the containers of steps, by container; their launcher asks for them. */
+/** The layers of the containers of steps, and of what is mounted there, by id; their launcher asks for them. */
 export class StepLayers implements ContainerLayers {
   readonly #lower = new Map<string, string[]>();
 
@@ -79,6 +81,7 @@ export class StepContainers {
     const container = this.#container(id, step);
     this.directories.createData(id);
     this.layers.set(id, step.lower);
+    for (const [mounted, lower] of step.mountedLayers) this.layers.set(mounted, lower);
     try {
       step.onStarted(id);
       const exit = await this.#runContainer(container, step, signal);
@@ -86,7 +89,7 @@ export class StepContainers {
       renameSync(this.directories.data(id, 'upper'), upper);
       return { id, exitCode: exit.exitCode, outOfMemory: exit.oomKilled };
     } finally {
-      this.layers.delete(id);
+      for (const used of [id, ...step.mountedLayers.keys()]) this.layers.delete(used);
       await this.addon.removeTree(this.directories.data(id));
     }
   }

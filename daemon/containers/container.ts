@@ -20,6 +20,8 @@ export interface ContainerMount {
   source: string;
   /** Volume: what it shows lies elsewhere, on a device or in a directory that its options name. */
   device?: boolean;
+  /** Image: a directory for what is written, with a work directory beside it; read-only without. */
+  upper?: { directory: string; work: string };
   /** What of the source is mounted; resolved inside of it. */
   subpath?: string;
   destination: string;

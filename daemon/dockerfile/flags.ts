@@ -1,5 +1,6 @@
 import { invalid } from '../errors.js';
 import { quotedWords } from './arguments.js';
+import { ShellWords } from './shell-words.js';
 
 /** The `--name=value` words before the arguments of an instruction. */
 export interface Flags {
@@ -12,6 +13,8 @@ export interface Flags {
 /** Splits flags from the arguments. They end at the first word that is none, or at `--`. */
 export function splitFlags(text: string, escape: string): Flags {
   const given: Flags['given'] = [];
+  // Takes away quotes; variables stay for later.
+  const words = new ShellWords(escape);
   let rest = text.trimStart();
   while (rest.startsWith('--')) {
     const [word = ''] = quotedWords(rest, escape);
@@ -19,22 +22,9 @@ export function splitFlags(text: string, escape: string): Flags {
     if (word === '--') break;
     const equals = word.indexOf('=');
     const name = word.slice(2, equals < 0 ? undefined : equals).toLowerCase();
-    given.push({ name, value: equals < 0 ? undefined : unquote(word.slice(equals + 1), escape) });
+    given.push({ name, value: equals < 0 ? undefined : words.expand(word.slice(equals + 1)) });
   }
   return { given, rest };
-}
-
-/** Takes away quotes; variables stay for later. */
-function unquote(text: string, escape: string): string {
-  let result = '';
-  let quote = '';
-  for (let index = 0; index < text.length; index++) {
-    const character = text[index]!;
-    if (character === escape && index + 1 < text.length && quote !== "'") result += text[++index]!;
-    else if (quote ? character === quote : character === '"' || character === "'") quote = quote ? '' : character;
-    else result += character;
-  }
-  return result;
 }
 
 /** Reads the flags of one instruction, each at most once unless it may repeat. */

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { readHostCertificates, secureContext } from '../../daemon/images/registry/certificates.js';
 import { credentialsFor, credentialsOf } from '../../daemon/images/registry/credentials.js';
 import { SharedWork } from '../../daemon/images/registry/shared-work.js';
-import { Slots } from '../../daemon/images/registry/slots.js';
 
 const nobody = { username: '', password: '', identityToken: '', registryToken: '' };
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -101,21 +100,4 @@ test('work that is shared goes on while anybody waits, and its result is release
   stay.abort(new Error('gone as well'));
   await expect(lonely).rejects.toThrow('gone as well');
   expect(aborted).toBe(true);
-});
-
-test('slots are given in turn, and not to who has gone', async () => {
-  const slots = new Slots(() => 1);
-  const order: string[] = [];
-  let end: () => void = () => undefined;
-  const { signal } = new AbortController();
-  const waits = (name: string) => (): void => void order.push(`${name} waits`);
-  const first = slots.use(signal, waits('first'), () => new Promise<void>((resolve) => (end = resolve)));
-  const quit = new AbortController();
-  const second = slots.use(quit.signal, waits('second'), () => Promise.resolve(order.push('second')));
-  const third = slots.use(signal, waits('third'), () => Promise.resolve(order.push('third')));
-  quit.abort(new Error('gone'));
-  await expect(second).rejects.toThrow('gone');
-  end();
-  await Promise.all([first, third]);
-  expect(order).toEqual(['second waits', 'third waits', 'third']);
 });

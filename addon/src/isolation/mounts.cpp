@@ -43,16 +43,24 @@ MountOptions::Propagation default_propagation(const json& spec) {
   return {propagation->type == MS_UNBINDABLE ? uint64_t{MS_PRIVATE} : propagation->type, true};
 }
 
-/// A read-only overlay, as an image is mounted: nothing but its layers, topmost first.
-bool is_layered(const Mount& mount) {
-  const auto& parameters = mount.options.parameters;
-  return mount.type == "overlay" && !mount.options.bind && parameters.size() == 1 &&
-         parameters[0].first == "lowerdir" && parameters[0].second;
+std::string parameter_of(const Mount& mount, const char* name) {
+  for (const auto& [key, value] : mount.options.parameters)
+    if (key == name) return value.value_or("");
+  return "";
 }
 
+/// An overlay of directories and nothing else: an image as it is mounted, or one that can be written to.
+bool is_layered(const Mount& mount) {
+  const auto& parameters = mount.options.parameters;
+  const bool writable = !parameter_of(mount, "upperdir").empty() && !parameter_of(mount, "workdir").empty();
+  return mount.type == "overlay" && !mount.options.bind && !parameter_of(mount, "lowerdir").empty() &&
+         parameters.size() == (writable ? 3 : 1);
+}
+
+/// Topmost first.
 std::vector<std::string> layers_of(const Mount& mount) {
   std::vector<std::string> layers;
-  const std::string& list = *mount.options.parameters[0].second;
+  const std::string list = parameter_of(mount, "lowerdir");
   for (size_t start = 0; start <= list.size();) {
     const size_t end = std::min(list.find(':', start), list.size());
     layers.push_back(list.substr(start, end - start));
@@ -75,10 +83,10 @@ Mount read_mount(const json& entry, const MountOptions::Propagation& propagation
 
   if (mount.type == "bind" || mount.type == "none" || mount.type.empty()) mount.options.bind = true;
   if (!mount.subpath.empty() && !mount.options.bind && !is_layered(mount))
-    throw Error(what, 0, "mounts[].subpath needs a bind mount or a read-only overlay");
+    throw Error(what, 0, "mounts[].subpath needs a bind mount or an overlay");
   if (!mount.options.bind) {
     if (!mount.ids.empty() && !is_layered(mount))
-      throw Error(what, 0, "mounts[].uidMappings and gidMappings need a bind mount or a read-only overlay");
+      throw Error(what, 0, "mounts[].uidMappings and gidMappings need a bind mount or an overlay");
     return mount;
   }
   if (!mount.options.parameters.empty())
@@ -190,7 +198,8 @@ bool is_directory(int fd, const std::string& name) {
 void open_sources(std::vector<Mount>& mounts) {
   for (Mount& mount : mounts) {
     if (is_layered(mount)) {
-      mount.fd = mount_overlay(layers_of(mount), "", "", OverlaySync::ordinary, mount.ids);
+      mount.fd = mount_overlay(layers_of(mount), parameter_of(mount, "upperdir"), parameter_of(mount, "workdir"),
+                               OverlaySync::ordinary, mount.ids);
     } else if (mount.options.bind) {
       mount.fd = clone_source(mount);
       if (!mount.ids.empty())

@@ -115,8 +115,9 @@ function toOci(
   if (mount.type === 'image') {
     const layers = imageLayers(source);
     // Overlayfs wants two layers at least.
-    if (layers.length > 1) {
+    if (layers.length > 1 || mount.upper) {
       options.push(`lowerdir=${layers.join(':')}`);
+      if (mount.upper) options.push(`upperdir=${mount.upper.directory}`, `workdir=${mount.upper.work}`);
       return { destination, type: 'overlay', source: mount.name, options, ...part };
     }
     return { destination, type: 'bind', source: layers[0] ?? '', options: ['bind', ...options], ...part };

@@ -16,7 +16,7 @@ import { splitRepository } from './endpoints.js';
 import { layerStatus, TransferProgress, type Report } from './progress.js';
 import { RegistryError } from './registry-error.js';
 import type { RepositorySession } from './session.js';
-import type { Slots } from './slots.js';
+import type { Slots } from '../../slots.js';
 
 /** A layer on its way to a registry. */
 export interface OutgoingLayer {
@@ -47,7 +47,7 @@ export class LayerPush {
   ): Promise<Descriptor> {
     const id = shortId(layer.row.diff_id);
     const wait = (): void => report(layerStatus(id, 'Waiting'));
-    const descriptor = await this.slots.use(signal, wait, () => this.#push(session, repository, layer, report, signal));
+    const descriptor = await this.slots.use(signal, () => this.#push(session, repository, layer, report, signal), wait);
     const { digest, size, mediaType } = descriptor;
     this.sources.record({ digest, repository, diff_id: layer.row.diff_id, size, media_type: mediaType });
     return descriptor;

@@ -8,7 +8,7 @@ import { downloadBlob } from './blob-download.js';
 import { layerStatus, TransferProgress, type Report } from './progress.js';
 import type { RepositorySession } from './session.js';
 import { SharedWork } from './shared-work.js';
-import { Slots } from './slots.js';
+import { Slots } from '../../slots.js';
 
 interface Received {
   blob: BlobFile;
@@ -55,7 +55,7 @@ export class LayerTransfers {
     const staging = new Staging(this.content);
     try {
       const wait = (): void => report(layerStatus(id, 'Waiting'));
-      const blob = await this.#slots.use(signal, wait, () => this.#download(session, layer, staging, report, signal));
+      const blob = await this.#slots.use(signal, () => this.#download(session, layer, staging, report, signal), wait);
       report(layerStatus(id, 'Download complete'));
       return { blob, staging };
     } catch (error) {

@@ -15,7 +15,7 @@ import { layerStatus, ProgressQueue, type Report } from './progress.js';
 import type { Send } from './pull.js';
 import type { RepositorySession } from './session.js';
 import type { Sessions } from './sessions.js';
-import { Slots } from './slots.js';
+import { Slots } from '../../slots.js';
 import { drop } from './transport.js';
 
 export interface PushRequest {

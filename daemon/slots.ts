@@ -5,8 +5,15 @@ export class Slots {
 
   constructor(readonly limit: () => number) {}
 
-  /** @param onWait called when all slots are taken */
-  async use<Result>(signal: AbortSignal, onWait: () => void, work: () => Promise<Result>): Promise<Result> {
+  /**
+   * @param onWait called when all slots are taken
+   * @throws what the signal says, when it comes before a slot is free
+   */
+  async use<Result>(
+    signal: AbortSignal,
+    work: () => Promise<Result>,
+    onWait: () => void = () => undefined,
+  ): Promise<Result> {
     signal.throwIfAborted();
     if (this.#used >= this.limit() || this.#waiting.size > 0) {
       onWait();
