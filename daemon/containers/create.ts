@@ -25,7 +25,7 @@ import { requestedMounts } from './mount-points.js';
 import { generateName } from './names.js';
 import type { ContainerRegistry } from './registry.js';
 import type { RequestedMount } from './requested-mount.js';
-import { parseSignal } from './signals.js';
+import { parseSignal } from '../signals.js';
 import { createdState } from './state.js';
 import { timestamp } from './timestamp.js';
 import { refuseWithUserNamespace } from './user-namespace.js';

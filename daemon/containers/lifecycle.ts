@@ -14,7 +14,7 @@ import type { HealthChecks } from './health.js';
 import { hasJustEnded } from './just-ended.js';
 import type { Launcher } from './launch.js';
 import { Backoff, shouldRestart } from './restart-policy.js';
-import { parseSignal } from './signals.js';
+import { parseSignal } from '../signals.js';
 import { canPause, canStart } from './state.js';
 import { timestamp } from './timestamp.js';
 import { within } from './within.js';

@@ -4,6 +4,7 @@ import type { Instruction, InstructionOf, Keyword } from '../dockerfile/instruct
 import { parseTrigger } from '../dockerfile/parse.js';
 import { ShellWords, type Variables } from '../dockerfile/shell-words.js';
 import { invalid } from '../errors.js';
+import { parseSignal } from '../signals.js';
 import type { ImageConfig } from './image-document.js';
 
 /** Changes a configuration; its lists and maps are replaced, never changed in place. */
@@ -49,7 +50,7 @@ const changes: { [Word in Keyword]?: Change<Word> } = {
   },
   STOPSIGNAL(config, { value }, words) {
     const signal = oneWord('STOPSIGNAL', value, words);
-    if (!/^(?:SIG)?[A-Z0-9+-]+$/i.test(signal)) throw invalid(`invalid signal: ${signal}`);
+    parseSignal(signal);
     config.StopSignal = signal;
   },
   SHELL(config, { words }) {

@@ -2,7 +2,7 @@ import { completeHostConfig, parseSize } from '../../daemon/containers/host-conf
 import { withImageDefaults, commandOf } from '../../daemon/containers/image-defaults.js';
 import { humanDuration } from '../../daemon/containers/list.js';
 import { Backoff, shouldRestart } from '../../daemon/containers/restart-policy.js';
-import { parseSignal } from '../../daemon/containers/signals.js';
+import { parseSignal } from '../../daemon/signals.js';
 import { containerCapabilities } from '../../daemon/containers/spec/capabilities.js';
 import { createdState } from '../../daemon/containers/state.js';
 import { toNanoseconds } from '../../daemon/containers/timestamp.js';

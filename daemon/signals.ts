@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { invalid } from '../errors.js';
+import { invalid } from './errors.js';
 
 /** "KILL", "SIGKILL", "sigkill", "9", "SIGRTMIN+3": the number. @throws GantryError invalid */
 export function parseSignal(text: string): number {
