@@ -1,36 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { createReadStream } from 'node:fs';
-import { join } from 'node:path';
-import { request } from 'node:http';
 import { ComposeProject } from '../support/compose.js';
 import { eventually } from '../support/eventually.js';
 import { SLOWNESS } from '../support/slowness.js';
 import { useEngine } from '../support/test-engine.js';
+import { importTestRoot } from '../support/test-root.js';
 
 /** An nginx front end, a Python application, PostgreSQL and Redis, each from the distribution's own packages. */
 const engine = useEngine();
 const IMAGE = 'stack:latest';
 
-beforeAll(async () => {
-  const archive = execFileSync(join(import.meta.dirname, '../../../scripts/make-stack-root'), {
-    encoding: 'utf8',
-  }).trim();
-  await importImage(archive);
-}, 400_000 * SLOWNESS);
-
-function importImage(archive: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const path = '/images/create?fromSrc=-&repo=stack&tag=latest';
-    const call = request({ socketPath: engine.socketPath, method: 'POST', path }, (answer) => {
-      answer.resume();
-      answer.on('end', () =>
-        answer.statusCode === 200 ? resolve() : reject(new Error(`import: ${answer.statusCode}`)),
-      );
-    });
-    call.on('error', reject);
-    createReadStream(archive).pipe(call);
-  });
-}
+beforeAll(() => importTestRoot('stack', engine.socketPath), 400_000 * SLOWNESS);
 
 /** Stores what is posted, and counts how often it was asked. */
 const APPLICATION = `
