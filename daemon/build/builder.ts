@@ -3,6 +3,8 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { checkDockerfile } from '../dockerfile/checks.js';
+import { parseCheckOptions } from '../dockerfile/check-options.js';
 import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.js';
 import { GantryError, invalid } from '../errors.js';
 import { digestOf } from '../images/digest.js';
@@ -23,7 +25,7 @@ import { exportResult } from './export-result.js';
 import { imagePlanOf } from './image-of-state.js';
 import { importInlineCache, withInlineCache } from './inline-cache.js';
 import { BuildLayers } from './layers.js';
-import { planBuild, StageSources } from './plan.js';
+import { planBuild, StageSources, type BuildPlan } from './plan.js';
 import { RemoteFiles } from './remote-files.js';
 import { SourceFiles } from './source-files.js';
 import { squash } from './squash.js';
@@ -96,6 +98,7 @@ class BuildRun {
   readonly #failure = new AbortController();
   readonly #session: BuildSession;
   readonly #results: StageResults;
+  readonly #check: () => void;
   #privateDirectory: string | undefined;
 
   constructor(
@@ -121,6 +124,7 @@ class BuildRun {
       globals,
       (error) => this.#failure.abort(error),
     );
+    this.#check = () => check(dockerfile, plan, globals, request, report);
     const stage = (index: number): Promise<StageState> => this.#results.result(index);
     this.#session = {
       request,
@@ -145,6 +149,7 @@ class BuildRun {
   async build(): Promise<BuildResult> {
     const session = this.#session;
     const { request } = session;
+    this.#check();
     await this.#importCaches();
     const built = labelled(await this.#results.target(), request.labels);
     this.#warnOfUnused();
@@ -217,6 +222,26 @@ class BuildRun {
     await this.#release();
     await this.#session.layers.discard();
   }
+}
+
+/** Warns of what is not good in a Dockerfile. @throws GantryError invalid where that shall fail the build */
+function check(
+  dockerfile: Dockerfile,
+  plan: BuildPlan,
+  globals: ReadonlyMap<string, string>,
+  { buildArgs }: BuildRequest,
+  report: ReportProgress,
+): void {
+  const options = parseCheckOptions(buildArgs['BUILDKIT_DOCKERFILE_CHECK'] ?? dockerfile.directives.check ?? '');
+  const built = new Set(plan.stages.map(({ index }) => index));
+  const violations = checkDockerfile(dockerfile, built, globals).filter(({ rule }) => !options.skips(rule));
+  for (const { rule, message, location } of violations) {
+    const text = `${rule}: ${message} (line ${location.line})`;
+    report({ kind: 'warning', vertex: '', message: text, lines: { first: location.line, last: location.lastLine } });
+  }
+  if (!options.isError || violations.length === 0) return;
+  const rules = [...new Set(violations.map(({ rule }) => rule))].sort();
+  throw invalid(`lint violation found for rules: ${rules.join(', ')}`);
 }
 
 function labelled(state: StageState, labels: Readonly<Record<string, string>>): StageState {

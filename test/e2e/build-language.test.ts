@@ -292,6 +292,20 @@ describe.each(bothApis)('%s', (_, variables) => {
     expect(await directory.run()).toBe('one two \\');
   });
 
+  test('checks warn, and fail the build where that is asked for', async () => {
+    const lines = ['FROM busybox', 'CMD echo warned'];
+    expect(await directory.build(lines)).toMatch(
+      /JSONArgsRecommended: JSON arguments recommended for CMD .*\(line 2\)/,
+    );
+    expect(await directory.run()).toBe('warned');
+    expect(await directory.failure(['# check=error=true', ...lines])).toMatch(/lint violation found for rules: JSONArgsRecommended/); // prettier-ignore
+    expect(await directory.build(['# check=skip=JSONArgsRecommended;error=true', ...lines])).not.toMatch(/JSONArgs/);
+    expect(await directory.failure(lines, '--build-arg', 'BUILDKIT_DOCKERFILE_CHECK=error=true')).toMatch(
+      /lint violation/,
+    );
+    expect(await directory.failure(['# check=foo=bar', ...lines])).toMatch(/invalid check option "foo=bar"/);
+  });
+
   test('steps of a stage that fails say what, and where', async () => {
     expect(await directory.failure(['FROM busybox', 'RUN true && \\', '  false'])).toMatch(/RUN true && \\/);
     expect(await directory.failure(['FROM busybox', 'RUN ["/no/such", "x"]'])).toMatch(
