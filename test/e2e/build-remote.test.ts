@@ -162,6 +162,25 @@ describe('contexts', () => {
   });
 });
 
+describe('contexts of BuildKit', () => {
+  const buildkit = useBuildDirectory(engine, { DOCKER_BUILDKIT: '1', BUILDKIT_PROGRESS: 'plain' });
+
+  test('a repository, an archive, a Dockerfile alone', async () => {
+    await buildkit.ok([`${daemon.url}/work#other`]);
+    expect(await buildkit.run('cat', '/c/text')).toBe('other');
+    await buildkit.ok([`${daemon.url}/work#v1:sub`]);
+    expect(await buildkit.run('cat', '/sub/inner')).toBe('inner');
+    buildkit.write({ Dockerfile: 'FROM busybox\nCOPY a /a\n', a: 'in a tar\n' });
+    execFileSync('tar', ['-C', buildkit.path, '-czf', join(files.directory, 'kit.tar.gz'), '.']);
+    await buildkit.ok([`${files.url}/kit.tar.gz`]);
+    expect(await buildkit.run('cat', '/a')).toBe('in a tar');
+    serve('kit.Dockerfile', 'FROM busybox\nRUN echo alone > /alone\n');
+    await buildkit.ok([`${files.url}/kit.Dockerfile`]);
+    expect(await buildkit.run('cat', '/alone')).toBe('alone');
+    expect((await buildkit.start([`${daemon.url}/work#nobranch`])).output).toMatch(/failed to fetch git:.*nobranch/);
+  });
+});
+
 describe('ADD of a URL', () => {
   const stat = (path: string): Promise<string> => directory.run('stat', '-c', '%a %u:%g %Y', path);
 

@@ -89,5 +89,5 @@ export function useBuildDirectory(engine: TestEngine, variables: Record<string, 
 /** For what holds in both APIs: `describe.each(bothApis)`. */
 export const bothApis: [string, Record<string, string>][] = [
   ['classic', { DOCKER_BUILDKIT: '0' }],
-  // ['BuildKit', { DOCKER_BUILDKIT: '1', BUILDKIT_PROGRESS: 'plain' }],
+  ['BuildKit', { DOCKER_BUILDKIT: '1', BUILDKIT_PROGRESS: 'plain' }],
 ];
