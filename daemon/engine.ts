@@ -276,7 +276,7 @@ export function createEngine(
     logger,
   );
   const builder = new Builder(images, registries.puller, buildCache, cacheMounts, steps, join(execRoot, 'build'));
-  const contexts = new ContextStore(dataRoot, addon, new BuildContextStore(database));
+  const contexts = new ContextStore(dataRoot, addon, images.content.mapping.root, new BuildContextStore(database));
   const cacheUsage = new CacheUsage(buildCache, cacheMounts, contexts, images.content);
   const buildKit = once(async () => {
     // Most engines never see a client of BuildKit, and what it takes to serve one is not small.

@@ -419,7 +419,8 @@ export interface Addon {
   diskUsage(path: string): Promise<number>;
   /** Returns when everything written to the file system of `path` so far is on the disk. */
   syncFileSystem(path: string): Promise<void>;
-  openTree(directory: string): TreeWriter;
+  /** @param uid with `gid` the owner of everything that is made */
+  openTree(directory: string, uid: number, gid: number): TreeWriter;
   /** Removes a tree without following links or crossing mounts; absence is fine. */
   removeTree(path: string): Promise<void>;
   /** Tells ext4 to keep apart what lies in the directories that are made in this one. Elsewhere it does nothing. */

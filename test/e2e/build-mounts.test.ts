@@ -59,6 +59,12 @@ describe.each(bothApis)('%s', (_, variables) => {
     expect(execFileSync('cat', [join(directory.path, 'src/a')], { encoding: 'utf8' })).toBe('context\n');
   });
 
+  test('somebody who is not root sees the context', async () => {
+    directory.write({ file: 'context\n' });
+    await directory.build(['FROM busybox', 'USER operator', 'RUN --mount=target=/m cat /m/file > /tmp/seen && stat -c "%a %u:%g" /m/file >> /tmp/seen']); // prettier-ignore
+    expect(await directory.run('cat', '/tmp/seen')).toBe('context\n644 0:0');
+  });
+
   test('sources that are not there, or mounted twice, are errors with the line', async () => {
     expect(await directory.failure(['FROM busybox', 'RUN --mount=source=none,target=/m true'])).toMatch(/none[\s\S]*RUN --mount=source=none/); // prettier-ignore
     expect(await directory.failure(['FROM busybox', 'RUN --mount=from=7,target=/m true'])).toMatch(/no stage with this index/); // prettier-ignore

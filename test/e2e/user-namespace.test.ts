@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pack } from 'tar-stream';
+import { bothApis, useBuildDirectory } from '../support/build-context.js';
 import { DaemonProcess } from '../support/daemon-process.js';
 import { DockerCli } from '../support/docker-cli.js';
 import { eventually } from '../support/eventually.js';
@@ -464,5 +465,40 @@ describe('what the daemon says at its start', () => {
       await daemon.dispose();
       inEtc('sh', '-c', 'mv /etc/subuid.kept /etc/subuid; mv /etc/subgid.kept /etc/subgid');
     }
+  });
+});
+
+describe.each(bothApis)('builds (%s)', (_, variables) => {
+  const directory = useBuildDirectory(engine, variables);
+
+  test('steps run in the map, and images do not depend on it', async () => {
+    directory.write({ file: 'text\n' });
+    await directory.build([
+      'FROM busybox AS layered',
+      'RUN mkdir /tree && echo 1 > /tree/a && chown operator:staff /tree/a',
+      'RUN echo 2 > /tree/b',
+      'FROM busybox',
+      'RUN id -u > /who && cat /proc/self/uid_map > /map && chown operator /who',
+      'COPY --chown=operator:staff file /copied',
+      'COPY file /root-owned',
+      'ADD --chown=7 file /added',
+      'RUN --mount=type=cache,target=/cache touch /cache/x && stat -c %u /cache > /owners',
+      'RUN --mount=from=layered,source=/tree,target=/m stat -c %u:%g /m /m/a /m/b >> /owners',
+      'RUN --mount=from=layered,source=/tree,target=/m,rw rm /m/a && touch /m/c && stat -c %u:%g /m /m/b /m/c >> /owners',
+      'RUN --mount=target=/m,rw echo more >> /m/file && touch /m/new && stat -c %u:%g /m/file /m/new >> /owners',
+      'USER operator',
+      'WORKDIR /home/operator',
+    ]);
+    const shown = await directory.run('sh', '-c', 'cat /who; grep -c 300000 /map; stat -c %u:%g /who /copied /root-owned /added /home/operator; cat /owners'); // prettier-ignore
+    expect(shown.split('\n')).toEqual([
+      ...['0', '1'],
+      ...['37:0', '37:50', '0:0', '7:7', '0:0'],
+      '0',
+      ...['0:0', '37:50', '0:0'],
+      ...['0:0', '0:0', '0:0'],
+      ...['0:0', '0:0'],
+    ]);
+    await engine.docker.ok('rmi', 'built');
+    await engine.docker.okWith({ env: variables }, 'builder', 'prune', '--all', '--force');
   });
 });

@@ -43,8 +43,10 @@ afterEach(() => {
   rmSync(root, { recursive: true });
 });
 
+const owner = { uid: process.getuid!(), gid: process.getgid!() };
+
 async function newStore(boot = 'boot'): Promise<ContextStore> {
-  const made = new ContextStore(root, addon, new BuildContextStore(database), undefined, boot);
+  const made = new ContextStore(root, addon, owner, new BuildContextStore(database), undefined, boot);
   await made.collectGarbage();
   return made;
 }
@@ -206,7 +208,7 @@ describe('trees that are kept', () => {
   });
 
   test('make room for others', async () => {
-    const bounded = new ContextStore(root, addon, new BuildContextStore(database), {
+    const bounded = new ContextStore(root, addon, owner, new BuildContextStore(database), {
       bytes: 4,
       milliseconds: 1e9,
     });

@@ -29,8 +29,14 @@ void write_all(int fd, std::string_view data, const std::string& path) {
 
 }  // namespace
 
-TreeWriter::TreeWriter(const std::string& directory)
-    : root_(check(open(directory.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), "open " + directory)) {}
+TreeWriter::TreeWriter(const std::string& directory, Owner owner)
+    : root_(check(open(directory.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), "open " + directory)),
+      owner_(owner) {}
+
+void TreeWriter::give_away(const Place& place) const {
+  if (owner_.uid == geteuid() && owner_.gid == getegid()) return;
+  check(fchownat(place.parent, place.name.c_str(), owner_.uid, owner_.gid, AT_SYMLINK_NOFOLLOW), "chown " + place.name);
+}
 
 TreeWriter::Place TreeWriter::place_of(const std::string& path) {
   const std::string_view name = base_of(path);
@@ -56,14 +62,17 @@ UniqueFd TreeWriter::open_parent(const std::string& path) const {
 void TreeWriter::make_directory(const std::string& path, mode_t mode) {
   const Place place = place_of(path);
   check(mkdirat(place.parent, place.name.c_str(), private_mode | S_IXUSR), "make directory " + path);
+  give_away(place);
   check(fchmodat(place.parent, place.name.c_str(), mode & 07777, 0), "chmod " + path);
 }
 
 UniqueFd TreeWriter::create_file(const std::string& path) {
   const Place place = place_of(path);
-  return UniqueFd(check(
+  UniqueFd fd(check(
       openat(place.parent, place.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, private_mode),
       "create " + path));
+  give_away(place);
+  return fd;
 }
 
 void TreeWriter::finish_file(int fd, mode_t mode, Time time) {
@@ -80,6 +89,7 @@ void TreeWriter::write_file(const std::string& path, mode_t mode, Time time, std
 void TreeWriter::make_symbolic_link(const std::string& path, const std::string& target, Time time) {
   const Place place = place_of(path);
   check(symlinkat(target.c_str(), place.parent, place.name.c_str()), "link " + path);
+  give_away(place);
   const UniqueFd fd(check(openat(place.parent, place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC), "open " + path));
   set_time(fd.get(), time);
 }
@@ -94,6 +104,7 @@ void TreeWriter::make_hard_link(const std::string& path, const std::string& targ
 void TreeWriter::make_special(const std::string& path, mode_t mode, dev_t device, Time time) {
   const Place place = place_of(path);
   check(mknodat(place.parent, place.name.c_str(), (mode & S_IFMT) | private_mode, device), "make node " + path);
+  give_away(place);
   set_metadata(path, mode, time);
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "archive/directory.h"
 #include "archive/metadata.h"
 #include "isolation/unique_fd.h"
 
@@ -14,8 +15,8 @@ namespace gantry::archive {
 /// directory, and none of them leads through a symbolic link. A parent has to be there already.
 class TreeWriter {
  public:
-  /// @throws Error
-  explicit TreeWriter(const std::string& directory);
+  /// @param owner of everything that is made @throws Error
+  TreeWriter(const std::string& directory, Owner owner);
 
   void make_directory(const std::string& path, mode_t mode);
   /// A whole small file, which must not be there.
@@ -39,8 +40,11 @@ class TreeWriter {
   };
   Place place_of(const std::string& path);
   UniqueFd open_parent(const std::string& path) const;
+  /// To be called before the mode is set: a change of owner takes bits of it away.
+  void give_away(const Place& place) const;
 
   UniqueFd root_;
+  Owner owner_;
   /// The directory of the entry before: they come sorted, so most need no lookup.
   std::string cached_path_;
   UniqueFd cached_;

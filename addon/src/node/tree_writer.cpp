@@ -32,7 +32,9 @@ void add_method(Napi::Object target, const char* name, Work work) {
 Napi::Value open_tree(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    const auto writer = std::make_shared<TreeWriter>(text(info[0]));
+    const auto writer = std::make_shared<TreeWriter>(
+        text(info[0]),
+        archive::Owner{info[1].As<Napi::Number>().Uint32Value(), info[2].As<Napi::Number>().Uint32Value()});
     const Napi::Object tree = Napi::Object::New(env);
     add_method(tree, "makeDirectory",
                [writer](const Napi::CallbackInfo& call) { writer->make_directory(text(call[0]), mode_of(call[1])); });

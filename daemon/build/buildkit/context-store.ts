@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Addon } from '../../runtime/addon.js';
 import type { BuildContextRow, BuildContextStore } from '../../store/build-contexts.js';
 import type { ContextTree } from '../build-context.js';
+import type { Owner } from '../../userns/id-mapping.js';
 import { ContextTreeUpdate, type TreeIndex } from './context-tree.js';
 import type { TransferTarget } from './file-transfer.js';
 import { decodeIndex, encodeIndex } from './tree-index.js';
@@ -53,6 +54,8 @@ export class ContextStore {
   constructor(
     dataRoot: string,
     readonly addon: Pick<Addon, 'openTree' | 'removeTree'>,
+    /** Root of the steps that see the files. */
+    readonly owner: Owner,
     readonly rows: BuildContextStore,
     readonly retention = defaultRetention,
     readonly boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
@@ -81,6 +84,14 @@ export class ContextStore {
       await this.#leave(key, tree);
       throw error;
     }
+  }
+
+  /** A step that is not root sees it, too; on the host nobody gets as far as this. */
+  async #makeTree(id: string): Promise<void> {
+    const directory = this.#tree(id);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await chown(directory, this.owner.uid, this.owner.gid);
+    await chmod(directory, 0o755);
   }
 
   #begin(key: string, origin: ContextOrigin, transfer: Transfer): OpenTree {
@@ -134,8 +145,11 @@ export class ContextStore {
 
   async #update(row: BuildContextRow, isThere: boolean, transfer: Transfer, signal: AbortSignal): Promise<void> {
     const known = isThere ? await this.#readIndex(row.id) : undefined;
-    if (!known) await mkdir(this.#tree(row.id), { recursive: true, mode: 0o700 });
-    const update = new ContextTreeUpdate(this.addon.openTree(this.#tree(row.id)), known ?? new Map<never, never>());
+    if (!known) await this.#makeTree(row.id);
+    const update = new ContextTreeUpdate(
+      this.addon.openTree(this.#tree(row.id), this.owner.uid, this.owner.gid),
+      known ?? new Map<never, never>(),
+    );
     // From the first change on the tree is not what its index says, whatever happens.
     update.onChange = () => this.rows.delete(row.id);
     try {
