@@ -1,10 +1,10 @@
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { anonymous, type Credentials } from '../../images/registry/credentials.js';
 import type { Secrets, SshAgents } from '../build-request.js';
 import { agentService, authService, secretsService, uploadService } from './protocol.js';
 import { RpcDuplex } from './rpc-duplex.js';
 import { code, RpcError } from './rpc-error.js';
-import type { CallMetadata, Method, RpcClient } from './rpc-client.js';
+import type { CallMetadata, Method, RpcCall, RpcClient } from './rpc-client.js';
 import type { ClientSession } from './sessions.js';
 
 /** Credentials, secrets and agents stay with the client until something needs them. */
@@ -67,17 +67,36 @@ export function clientUpload(session: ClientSession, path: string): Duplex {
 type BytesMethod = Method<{ data?: Buffer }, { data: Buffer }>;
 
 /** A call that carries bytes in both directions, as a stream. */
-export function openBytes(rpc: RpcClient, method: BytesMethod, metadata: CallMetadata): Duplex {
+function openBytes(rpc: RpcClient, method: BytesMethod, metadata: CallMetadata): Duplex {
+  return duplexOver(rpc, method, metadata, () => Promise.resolve());
+}
+
+/** A call that takes bytes to the client, as a stream: it is finished when the client has them all, and says so. */
+export function openOutput(rpc: RpcClient, method: BytesMethod, metadata: CallMetadata): Writable {
+  return duplexOver(rpc, method, metadata, ({ finished }) => finished).resume();
+}
+
+function duplexOver(
+  rpc: RpcClient,
+  method: BytesMethod,
+  metadata: CallMetadata,
+  whenEnded: (call: RpcCall) => Promise<void>,
+): Duplex {
   const duplex = new RpcDuplex();
   const call = rpc.open(method, { metadata }, (message) => duplex.receive(method.responseDeserialize(message).data));
   call.finished.then(
     () => duplex.receiveEnd(),
     (error: Error) => duplex.destroy(error),
   );
+  // A client may go when nobody reads or writes just now: who does so next is told.
+  duplex.on('error', () => undefined);
   return duplex.attach({
     send: (data) => call.send(method.requestSerialize({ data })),
     drained: () => call.drained(),
-    end: () => call.end(),
+    end: () => {
+      call.end();
+      return whenEnded(call);
+    },
     cancel: (reason) => call.cancel(reason),
     pause: () => call.pause(),
     resume: () => call.resume(),

@@ -193,7 +193,10 @@ function connectionIn(call: ServerDuplexStream<BytesMessage, BytesMessage>): Rpc
   duplex.attach({
     send: (data) => call.write({ data }),
     drained: () => new Promise((resolve) => call.once('drain', resolve).once('close', resolve)),
-    end: () => call.end(),
+    end: () => {
+      call.end();
+      return Promise.resolve();
+    },
     cancel: () => call.end(),
     pause: () => call.pause(),
     resume: () => call.resume(),

@@ -2,7 +2,7 @@ import { invalid, unsupported } from '../../errors.js';
 import type { SolveRequest__Output } from '../../generated/rpc/moby/buildkit/v1/SolveRequest.js';
 import { parseReference } from '../../images/reference.js';
 import type { BuildExport } from '../build-export.js';
-import { openBytes } from './client-services.js';
+import { openOutput } from './client-services.js';
 import { sendDirectory } from './file-sender.js';
 import { fileSendService } from './protocol.js';
 import type { ClientSession } from './sessions.js';
@@ -46,9 +46,9 @@ export function buildExport(
   signal: AbortSignal,
 ): BuildExport {
   for (const [name, value] of Object.entries(attributes)) checkAttribute(type, name, value);
-  const open = (): Promise<ReturnType<typeof openBytes>> =>
+  const open = (): Promise<ReturnType<typeof openOutput>> =>
     Promise.resolve(
-      openBytes(session().rpc, fileSendService.DiffCopy, { 'buildkit-attachable-exporter-id': String(index) }),
+      openOutput(session().rpc, fileSendService.DiffCopy, { 'buildkit-attachable-exporter-id': String(index) }),
     );
   switch (type) {
     case 'moby':

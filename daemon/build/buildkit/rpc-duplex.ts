@@ -6,7 +6,8 @@ export interface ByteCall {
   send(data: Buffer): boolean;
   /** When it may be sent again. */
   drained(): Promise<void>;
-  end(): void;
+  /** Nothing more is sent. @returns when the writing end counts as finished */
+  end(): Promise<void>;
   /** Ends both directions at once. */
   cancel(reason: Error): void;
   pause(): void;
@@ -55,8 +56,7 @@ export class RpcDuplex extends Duplex {
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.#call!.end();
-    callback();
+    void this.#call!.end().then(() => callback(), callback);
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
