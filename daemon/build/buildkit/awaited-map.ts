@@ -10,6 +10,11 @@ export class AwaitedMap<Value> {
     return this.#values.has(name);
   }
 
+  /** What is there now. */
+  peek(name: string): Value | undefined {
+    return this.#values.get(name);
+  }
+
   values(): Iterable<Value> {
     return this.#values.values();
   }

@@ -37,8 +37,8 @@ export class Control {
       Solve: unary((request, context) => this.#solve(request, context)),
 
       Status: streaming(async ({ ref }, send, { signal }) => {
-        const job = await this.jobs.get(ref, signal);
-        await job.status.watch(send, signal);
+        const status = await this.jobs.status(ref, signal);
+        await status.watch(send, signal);
       }),
 
       Session: (call) => {

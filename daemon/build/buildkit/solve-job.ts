@@ -81,25 +81,29 @@ export class SolveJob {
   }
 }
 
-/** A call that belongs to a job may come before it. */
+/** A call that belongs to a job may come before it, and the question how it goes even after its end. */
 const patience = 15_000;
 
 /** The jobs under way. */
 export class SolveJobs {
   readonly #jobs: AwaitedMap<SolveJob>;
+  readonly #statuses: AwaitedMap<BuildStatus>;
 
-  constructor(patienceMilliseconds = patience) {
+  constructor(readonly patienceMilliseconds = patience) {
     this.#jobs = new AwaitedMap(patienceMilliseconds);
+    this.#statuses = new AwaitedMap(patienceMilliseconds);
   }
 
   add(job: SolveJob): void {
     if (!/^[\w.:-]{1,128}$/.test(job.ref)) throw invalid(`invalid build ref "${job.ref.slice(0, 128)}"`);
     if (this.#jobs.has(job.ref)) throw invalid(`a build with the ref ${job.ref} is under way already`);
     this.#jobs.set(job.ref, job);
+    this.#statuses.set(job.ref, job.status);
   }
 
   async remove(job: SolveJob): Promise<void> {
     this.#jobs.delete(job.ref);
+    setTimeout(() => this.#forgetStatus(job), this.patienceMilliseconds).unref();
     await job.close();
   }
 
@@ -108,6 +112,17 @@ export class SolveJobs {
     const job = await this.#jobs.get(ref, signal);
     if (!job) throw notFound(`no such job ${ref}`);
     return job;
+  }
+
+  /** Of a job under way, or one that ended just now: clients ask in a call of its own, which a quick build can overtake. */
+  async status(ref: string, signal: AbortSignal): Promise<BuildStatus> {
+    const status = await this.#statuses.get(ref, signal);
+    if (!status) throw notFound(`no such job ${ref}`);
+    return status;
+  }
+
+  #forgetStatus({ ref, status }: SolveJob): void {
+    if (this.#statuses.peek(ref) === status) this.#statuses.delete(ref);
   }
 
   /** What another build has made or is making: bake hands it on by its id. */
