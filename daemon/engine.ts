@@ -42,7 +42,7 @@ import { defaultTimings, registrySettings } from './images/registry/settings.js'
 import { Endpoints } from './networks/endpoints.js';
 import { NetworkEvents } from './networks/events.js';
 import { NameTables } from './networks/name-tables.js';
-import { networkNames } from './networks/network-names.js';
+import { memberNames } from './networks/network-names.js';
 import type { NetworkOptions } from './networks/network-options.js';
 import { Networks } from './networks/networks.js';
 import type { Addon } from './runtime/addon.js';
@@ -156,7 +156,11 @@ export function createEngine(
     hostGateways: () => networks.hostGateways,
   });
   networks.onRemoved = ({ id }) => names.tables.remove(id);
-  endpoints.onNamesChanged = (network) => names.tables.publish(network.id, networkNames(network));
+  endpoints.onNamesChanged = (network, containers) =>
+    names.tables.update(
+      network,
+      containers.map((each) => [each.id, memberNames(each, network)]),
+    );
   endpoints.onConnected = (container, endpoint) => names.connected(container, endpoint);
   endpoints.onDisconnected = (container, endpoint) => names.disconnected(container, endpoint);
 

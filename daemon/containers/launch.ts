@@ -104,7 +104,6 @@ export class Launcher {
       const namespaces = this.#namespaces(container, attachment !== undefined, joined);
       const spec = this.#spec(container, namespaces);
       await this.#writeBundle(container, spec, attachment, undo);
-      this.links.announce(container);
       const {
         pid: shimPid,
         client,
@@ -115,6 +114,9 @@ export class Launcher {
         attachment?.sockets,
       );
       undo.push(() => client.close());
+      // While the shim comes up.
+      attachment?.announce();
+      this.links.announce(container);
       await attachment?.ready;
       const { pid, startedAt } = await this.#run(container, client);
       return { client, ended, shimPid, pid, startedAt };

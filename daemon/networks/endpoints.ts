@@ -28,12 +28,14 @@ export interface Attachment {
   forwards: PortForward[];
   /** Resolves when the firewall lets published ports through. */
   ready: Promise<void>;
+  /** Tells everybody that the container is there: before its process runs, but nothing else waits for it. */
+  announce(): void;
 }
 
 /** The ends of a container in its networks: made when it starts, or while it runs. */
 export class Endpoints {
-  /** Called when who is on a network, or what they are called, has changed: its names are to be published anew. */
-  onNamesChanged: (network: Network) => void = () => undefined;
+  /** Called when containers have come to a network, have left it, or are called something else there. */
+  onNamesChanged: (network: Network, containers: Container[]) => void = () => undefined;
   /** Called when a running container has got a further end in a network, or has lost one. */
   onConnected: (container: Container, endpoint: EndpointSettings) => Promise<void> = () => Promise.resolve();
   onDisconnected: (container: Container, endpoint: EndpointSettings) => Promise<void> = () => Promise.resolve();
@@ -81,7 +83,7 @@ export class Endpoints {
         if (EndpointID) this.networks.find(name)?.members.set(container.id, container);
       }
     }
-    for (const network of this.networks.list()) this.#namesChanged(network);
+    for (const network of this.networks.list()) this.#namesChanged(network, ...network.members.values());
     return this.containers().flatMap((container) => this.#ports.rules(container));
   }
 
@@ -104,13 +106,16 @@ export class Endpoints {
       container.state.ports = held.map(({ socket: _, ...port }) => port);
       // From here on a start that is cut short can be undone by the next daemon.
       this.store.saveState(container);
-      if (withInterfaces.length === 0) return this.#joined(container, networks);
+      const announce = (): void => this.#joined(container, networks);
+      if (withInterfaces.length === 0) {
+        announce();
+        return undefined;
+      }
       const namespace = await this.addon.createNetworkNamespace(requests, this.#routes(container), owner);
       const ready = this.networks.firewall.publish(this.#ports.rules(container));
       ready.catch(() => undefined); // awaited by the caller, who may have failed before
-      this.#joined(container, networks);
       const sockets = held.map(({ socket }) => socket);
-      return { namespace, sockets, forwards: this.#ports.forwards(container), ready };
+      return { namespace, sockets, forwards: this.#ports.forwards(container), ready, announce };
     } catch (error) {
       this.#ports.close(held);
       this.release(container);
@@ -118,16 +123,15 @@ export class Endpoints {
     }
   }
 
-  #joined(container: Container, networks: Network[]): undefined {
+  #joined(container: Container, networks: Network[]): void {
     for (const network of networks) {
-      this.#namesChanged(network);
+      this.#namesChanged(network, container);
       this.networks.events.publishEndpoint(network, 'connect', container.id);
     }
-    return undefined;
   }
 
-  #namesChanged(network: Network): void {
-    if (network.userDefined && network.hasInterfaces) this.onNamesChanged(network);
+  #namesChanged(network: Network, ...containers: Container[]): void {
+    if (network.userDefined && network.hasInterfaces) this.onNamesChanged(network, containers);
   }
 
   /** The one that the container was made for first, the others by name: eth0, eth1 and so on. */
@@ -201,7 +205,7 @@ export class Endpoints {
       }
       this.#giveBack(network, endpoint);
       container.networks[name] = this.#afterRun(endpoint);
-      if (network) this.#namesChanged(network);
+      if (network) this.#namesChanged(network, container);
     }
     container.state.ports = [];
     container.state.interfaces = {};
@@ -258,7 +262,7 @@ export class Endpoints {
       this.store.saveState(container);
       throw error;
     }
-    this.#namesChanged(network);
+    this.#namesChanged(network, container);
     try {
       await this.onConnected(container, container.networks[name]);
     } catch (error) {
@@ -314,7 +318,7 @@ export class Endpoints {
       await this.addon.disconnectNamespace(namespaceOf(container), ownInterface.name, routes);
     }
     this.#leave(container, network);
-    this.#namesChanged(network);
+    this.#namesChanged(network, container);
     await this.#finishLeaving(container, endpoint);
     await this.#movePorts(container, before);
     this.networks.events.publishEndpoint(network, 'disconnect', container.id);
@@ -375,7 +379,7 @@ export class Endpoints {
       await this.addon.disconnectNamespace(namespaceOf(container), interfaceName, routes);
       if (network) {
         this.#leave(container, network);
-        this.#namesChanged(network);
+        this.#namesChanged(network, container);
       }
       await this.#finishLeaving(container, endpoint);
     }
@@ -405,7 +409,7 @@ export class Endpoints {
       const network = this.networks.find(name);
       if (!endpoint.DNSNames || !network?.userDefined) continue;
       endpoint.DNSNames = dnsNames(container, endpoint);
-      if (network.members.has(container.id)) this.#namesChanged(network);
+      if (network.members.has(container.id)) this.#namesChanged(network, container);
     }
   }
 

@@ -1,15 +1,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-
-/** What the containers on one network can look up. */
-export interface NetworkNames {
-  /** The network's name: every name also answers with it as its domain. */
-  network: string;
-  /** Addresses of both families by name: container names, aliases, short ids, services with all their replicas. */
-  names: ReadonlyMap<string, readonly string[]>;
-  /** The name that each address has in reverse look-ups: "web.frontend" for 172.18.0.2. */
-  reverse: ReadonlyMap<string, string>;
-}
+import { asciiLower, NameTable } from './name-table.js';
+import type { MemberNames } from './network-names.js';
 
 /** A server that a container's DNS server asks for names it does not know. */
 export interface UpstreamServer {
@@ -37,19 +29,28 @@ export interface ResolverSettings {
  */
 export class NameTables {
   readonly #directory: string;
+  /** By the network's id. */
+  readonly #tables = new Map<string, NameTable>();
 
   constructor(execRoot: string) {
     this.#directory = join(execRoot, 'networks');
     mkdirSync(this.#directory, { recursive: true, mode: 0o710 });
   }
 
-  /** Makes these the names of a network, at once for all containers on it. */
-  publish(networkId: string, names: NetworkNames): void {
-    replaceFile(this.#path(networkId), Buffer.from(tableText(names), 'latin1'));
+  /**
+   * Gives containers other names on a network, at once for all who look there.
+   * @param changes by the container's id; undefined for one that is no longer there
+   */
+  update({ id, name }: { id: string; name: string }, changes: Iterable<[string, MemberNames | undefined]>): void {
+    let table = this.#tables.get(id);
+    if (!table) this.#tables.set(id, (table = new NameTable(name)));
+    for (const [member, names] of changes) table.set(member, names);
+    replaceFile(this.#path(id), Buffer.from(table.text, 'latin1'));
   }
 
   /** Forgets a network. */
   remove(networkId: string): void {
+    this.#tables.delete(networkId);
     rmSync(this.#path(networkId), { force: true });
   }
 
@@ -84,41 +85,6 @@ export class NameTables {
   #path(networkId: string): string {
     return join(this.#directory, `${networkId}.names`);
   }
-}
-
-/** One line for every name and every address, sorted by their bytes: the reader searches by halves. */
-function tableText({ network, names, reverse }: NetworkNames): string {
-  const byKey = new Map<string, Set<string>>();
-  for (const [name, addresses] of names) {
-    const key = bytes(asciiLower(name));
-    if (!isKey(key)) continue;
-    const known = byKey.get(key);
-    if (known) addresses.forEach((address) => known.add(address));
-    else byKey.set(key, new Set(addresses));
-  }
-  const lines: string[] = [];
-  for (const [key, addresses] of byKey) lines.push(`${key} ${[...addresses].join(' ')}`);
-  for (const [address, name] of reverse) {
-    const target = bytes(name);
-    if (isKey(target)) lines.push(`@${canonicalAddress(address)} ${target}`);
-  }
-  // No key has a character below the space that ends it, so lines are in the order of their keys.
-  lines.sort();
-  return `network ${bytes(asciiLower(network))}\n${lines.join('\n')}${lines.length > 0 ? '\n' : ''}`;
-}
-
-/** Names are equal whatever the case of their ASCII letters, and of no others. */
-const asciiLower = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
-
-/** A character for each byte of UTF-8, so that strings are ordered as bytes are. */
-const bytes = (text: string): string => (/^[\0-\x7f]*$/.test(text) ? text : Buffer.from(text).toString('latin1'));
-
-/** What cannot stand in a table cannot be asked for either: DNS has no such name. */
-const isKey = (name: string): boolean => /^[^@\0-\x20\\\x7f][^\0-\x20\\\x7f]{0,252}$/.test(name);
-
-/** IPv6 in its one shortest form. */
-function canonicalAddress(address: string): string {
-  return address.includes(':') ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }
 
 function ndots(options: readonly string[]): number {

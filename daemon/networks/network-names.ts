@@ -1,22 +1,23 @@
-import type { NetworkNames } from './name-tables.js';
+import type { Container } from '../containers/container.js';
 import type { Network } from './network.js';
 
-/**
- * The names of everybody on a network now: container names, aliases, short ids and host names. An alias that several
- * containers have leads to all of them.
- */
-export function networkNames({ name: network, members }: Network): NetworkNames {
-  const names = new Map<string, string[]>();
-  const reverse = new Map<string, string>();
-  for (const { name, networks } of members.values()) {
-    const { IPAddress, GlobalIPv6Address, DNSNames } = networks[network] ?? {};
-    const addresses = [IPAddress ?? '', GlobalIPv6Address ?? ''].filter((address) => address !== '');
-    for (const each of DNSNames ?? []) {
-      const known = names.get(each);
-      if (known) known.push(...addresses);
-      else names.set(each, [...addresses]);
-    }
-    for (const address of addresses) reverse.set(address, `${name}.${network}`);
-  }
-  return { network, names, reverse };
+/** What a container on a network can be looked up by. */
+export interface MemberNames {
+  /** Of both families. */
+  addresses: readonly string[];
+  /** Its name, aliases, short id and host name. An alias that several containers have leads to all of them. */
+  names: readonly string[];
+  /** What its addresses are called in reverse look-ups: "web.frontend". */
+  reverse: string;
+}
+
+/** The names that a container has on a network now; undefined when it is not there. */
+export function memberNames(container: Container, { name: network, members }: Network): MemberNames | undefined {
+  if (!members.has(container.id)) return undefined;
+  const { IPAddress, GlobalIPv6Address, DNSNames } = container.networks[network] ?? {};
+  return {
+    addresses: [IPAddress ?? '', GlobalIPv6Address ?? ''].filter((address) => address !== ''),
+    names: DNSNames ?? [],
+    reverse: `${container.name}.${network}`,
+  };
 }

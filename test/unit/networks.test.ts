@@ -1,3 +1,4 @@
+import type { Container } from '../../daemon/containers/container.js';
 import { formatAddress, formatSubnet, overlap, parseAddress, parseCidr } from '../../daemon/networks/address.js';
 import { AddressPool } from '../../daemon/networks/address-pool.js';
 import { parseBridgeOptions } from '../../daemon/networks/bridge-options.js';
@@ -5,7 +6,7 @@ import { defaultRoutes } from '../../daemon/networks/default-routes.js';
 import { blankDefinition, subnetsOf } from '../../daemon/networks/definition.js';
 import { allocateSubnets, validateIpam } from '../../daemon/networks/ipam.js';
 import type { Network } from '../../daemon/networks/network.js';
-import { networkNames } from '../../daemon/networks/network-names.js';
+import { memberNames } from '../../daemon/networks/network-names.js';
 import { findFreeSubnet, subnetPools } from '../../daemon/networks/subnet-pools.js';
 import { openDatabase } from '../../daemon/store/database.js';
 import { NetworkStore } from '../../daemon/store/networks.js';
@@ -160,21 +161,21 @@ describe('leases', () => {
   });
 });
 
-test('an alias that several containers have leads to all of them, and each address to one name', () => {
-  const container = (name: string, index: number) => ({
-    name,
-    networks: {
-      web: { IPAddress: `10.0.0.${index}`, GlobalIPv6Address: index > 2 ? 'fd00::3' : '', DNSNames: [name, 'app'] },
-    },
+test('a container has names on a network for as long as it is there', () => {
+  const container = {
+    id: 'c1',
+    name: 'one',
+    networks: { web: { IPAddress: '10.0.0.3', GlobalIPv6Address: 'fd00::3', DNSNames: ['one', 'app'] } },
+  } as unknown as Container;
+  const members = new Map([['c1', container]]);
+  const network = { name: 'web', members } as unknown as Network;
+  expect(memberNames(container, network)).toEqual({
+    addresses: ['10.0.0.3', 'fd00::3'],
+    names: ['one', 'app'],
+    reverse: 'one.web',
   });
-  const members = new Map([container('one', 2), container('two', 3)].map((each) => [each.name, each]));
-  const { names, reverse } = networkNames({ name: 'web', members } as unknown as Network);
-  expect(Object.fromEntries(names)).toEqual({
-    one: ['10.0.0.2'],
-    two: ['10.0.0.3', 'fd00::3'],
-    app: ['10.0.0.2', '10.0.0.3', 'fd00::3'],
-  });
-  expect(reverse.get('fd00::3')).toBe('two.web');
+  members.delete('c1');
+  expect(memberNames(container, network)).toBeUndefined();
 });
 
 describe('bridge options', () => {

@@ -3,6 +3,7 @@
 #include <linux/if_link.h>
 #include <linux/veth.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -83,6 +84,22 @@ void describe_shared(NetlinkBatch& batch, const Endpoint& endpoint, uint32_t par
   batch.close(info);
 }
 
+/// Nobody speaks to the bridge's end of a link. A link-local address of IPv6 there would cost the kernel the more the
+/// more ports there are: it goes through the routes of all of them, with the lock that the next container waits for.
+void leave_without_address(NetlinkBatch& batch, uint32_t link) {
+  static const bool has_ipv6 = ::access("/proc/sys/net/ipv6", F_OK) == 0;
+  if (!has_ipv6) return;
+  ifinfomsg header = {};
+  header.ifi_index = static_cast<int>(link);
+  batch.message(RTM_SETLINK, 0, header, "set up bridge port");
+  const uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
+  const size_t families = batch.open(IFLA_AF_SPEC);
+  const size_t ipv6 = batch.open(AF_INET6);
+  batch.attribute(IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
+  batch.close(ipv6);
+  batch.close(families);
+}
+
 }  // namespace
 
 EndpointPlan::EndpointPlan(const Endpoint& source) : endpoint(source) {
@@ -134,6 +151,7 @@ void EndpointPlan::configure(NetlinkSocket& inside, NetlinkBatch& batch) const {
 void EndpointPlan::bring_host_end_up(NetlinkSocket& host, NetlinkBatch& batch) const {
   if (endpoint.kind != "bridge") return;
   const uint32_t link = host.link_index(endpoint.host_interface);
+  leave_without_address(batch, link);
   if (endpoint.isolated || endpoint.hairpin) {
     ifinfomsg header = {};
     header.ifi_family = PF_BRIDGE;
