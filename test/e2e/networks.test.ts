@@ -204,17 +204,14 @@ describe('the API', () => {
   });
 
   test('events tell of networks and who is on them', async () => {
-    const since = (Date.now() / 1000).toFixed(3);
+    const since = Date.now();
     await create('net');
     await sleeper('box', '--network', 'net');
     await engine.docker.ok('rm', '-f', 'box');
     await engine.docker.ok('network', 'rm', 'net');
-    const until = (Date.now() / 1000 + 0.01).toFixed(3);
-    const events = await engine.docker.ok(
-      ...['events', '--since', since, '--until', until, '--filter', 'type=network'],
-      ...['--format', '{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}}'],
-    );
-    expect(events.split('\n')).toEqual(['create', 'connect', 'disconnect', 'destroy'].map((a) => `${a} net bridge`));
+    const format = '{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}}';
+    const events = await engine.docker.eventsSince(since, 'type=network', format);
+    expect(events).toEqual(['create', 'connect', 'disconnect', 'destroy'].map((a) => `${a} net bridge`));
   });
 });
 

@@ -109,17 +109,14 @@ describe('the API', () => {
   });
 
   test('events tell of each step', async () => {
-    const { body: info } = await send('GET', '/info');
+    const since = Date.now();
     await docker('volume', 'create', 'data');
     const id = await docker('create', '--name', 'busy', '-v', 'data:/d:ro', 'busybox', 'true');
     await docker('start', '-a', 'busy');
     await docker('rm', 'busy');
     await docker('volume', 'rm', 'data');
-    const since = String(info['SystemTime']);
-    const until = new Date(Date.now() + 10).toISOString();
-    const lines = await docker('events', '--since', since, '--until', until, '--filter', 'type=volume', '--format',
-      '{{json .}}'); // prettier-ignore
-    const seen = lines.split('\n').map((line) => JSON.parse(line) as { Action: string; Actor: { Attributes: object } });
+    const lines = await engine.docker.eventsSince(since, 'type=volume', '{{json .}}');
+    const seen = lines.map((line) => JSON.parse(line) as { Action: string; Actor: { Attributes: object } });
     expect(seen.map(({ Action, Actor }) => [Action, Actor.Attributes])).toEqual([
       ['create', { driver: 'local' }],
       ['mount', { driver: 'local', container: id, destination: '/d', propagation: '', 'read/write': 'false' }],
