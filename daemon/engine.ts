@@ -164,7 +164,7 @@ export function createEngine(
   endpoints.onConnected = (container, endpoint) => names.connected(container, endpoint);
   endpoints.onDisconnected = (container, endpoint) => names.disconnected(container, endpoint);
 
-  const links = new Links(registry, directories, config.interContainer);
+  const links = new Links(registry, directories, store, config.interContainer);
   const copyUp = new CopyUp(addon, store, directories, images, volumes);
   const seccomp = new SeccompFilters(addon, join(execRoot, 'seccomp'), defaultSeccompProfile(config));
   const launchOptions: LaunchOptions = {

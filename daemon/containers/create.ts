@@ -55,6 +55,8 @@ export interface CreateRequest {
   hostConfig: HostConfig;
   /** Whether a read-only bind mount makes those below it read-only, too, unless it says otherwise. By default so. */
   recursiveReadOnly?: boolean;
+  /** Whether the client knows MAC addresses of endpoints, so that one of the whole container is out of date. */
+  endpointMacAddresses?: boolean;
   endpoints: Record<string, EndpointSettings>;
 }
 
@@ -86,7 +88,7 @@ export class Creation {
     hostConfig.Links = this.links.resolve(hostConfig)!; // the document has null lists as absent; Docker sends null
     refuseWithUserNamespace(hostConfig, this.directories.mapping.shifts);
     validatePorts(hostConfig, config);
-    const networks = config.NetworkDisabled ? {} : this.#endpoints(hostConfig, request.endpoints);
+    const networks = config.NetworkDisabled ? {} : this.#endpoints(hostConfig, config, request);
     const inherited = mountsFrom(hostConfig.VolumesFrom ?? [], (reference) => this.registry.find(reference));
     const requested = requestedMounts(config, hostConfig, inherited, request.recursiveReadOnly);
     checkSources(requested);
@@ -118,7 +120,7 @@ export class Creation {
       this.registry.add(created);
       await created.lock.run(() => this.copyUp.run(created));
       this.events.publish(created, 'create');
-      return { container: created, warnings: warningsOf(hostConfig) };
+      return { container: created, warnings: warningsOf(hostConfig, request) };
     } catch (error) {
       if (container) {
         container.state.status = 'removing';
@@ -132,7 +134,11 @@ export class Creation {
     }
   }
 
-  #endpoints(hostConfig: HostConfig, requested: Record<string, EndpointSettings>): Record<string, EndpointSettings> {
+  #endpoints(
+    hostConfig: HostConfig,
+    { MacAddress }: ContainerConfig,
+    { endpoints: requested, endpointMacAddresses }: CreateRequest,
+  ): Record<string, EndpointSettings> {
     const mode = hostConfig.NetworkMode ?? 'bridge';
     if (mode.startsWith('container:')) {
       if (Object.keys(requested).length > 0) {
@@ -143,7 +149,7 @@ export class Creation {
       hostConfig.NetworkMode = `container:${other.id}`;
       return {};
     }
-    return this.endpoints.requested(mode, requested);
+    return this.endpoints.requested(mode, requested, endpointMacAddresses ? MacAddress : '');
   }
 
   /** Whose namespaces it joins must exist. Not a 404, which clients take for an absent image, and pull it. */
@@ -209,9 +215,20 @@ function validatePorts(hostConfig: HostConfig, config: ContainerConfig): void {
   }
 }
 
-function warningsOf({ NetworkMode, PortBindings }: HostConfig): string[] {
-  if (NetworkMode !== 'host' || Object.keys(PortBindings ?? {}).length === 0) return [];
-  return ['Published ports are discarded when using host network mode'];
+function warningsOf(
+  { NetworkMode, PortBindings }: HostConfig,
+  { config, endpointMacAddresses }: CreateRequest,
+): string[] {
+  const warnings: string[] = [];
+  if (NetworkMode === 'host' && Object.keys(PortBindings ?? {}).length > 0) {
+    warnings.push('Published ports are discarded when using host network mode');
+  }
+  if (config.MacAddress && endpointMacAddresses) {
+    warnings.push(
+      'The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.',
+    );
+  }
+  return warnings;
 }
 
 /** Fails early where a start would fail, with the words of Docker. */

@@ -1,8 +1,9 @@
-import { internal, invalid } from '../errors.js';
+import { internal, invalid, notFound } from '../errors.js';
 import { exposedPorts } from '../networks/port-requests.js';
 import type { Container, HostConfig } from './container.js';
 import type { ContainerDirectories } from './directories.js';
-import { etcFiles, replaceHosts } from './etc-files.js';
+import { changeHosts, etcFiles, replaceHosts } from './etc-files.js';
+import type { ContainerStore } from '../store/containers.js';
 import type { ContainerRegistry } from './registry.js';
 
 /** Another container of the default bridge, under a name that only one container has for it. */
@@ -23,6 +24,7 @@ export class Links {
   constructor(
     readonly registry: ContainerRegistry,
     readonly directories: ContainerDirectories,
+    readonly store: Pick<ContainerStore, 'saveRecord'>,
     /** Whether containers of the default bridge reach each other at all. */
     readonly interContainer: boolean,
   ) {}
@@ -50,6 +52,24 @@ export class Links {
   shown(container: Container): string[] | null {
     const links = this.#linksOf(container);
     return links.length > 0 ? links.map(({ target, alias }) => `/${target.name}:/${container.name}/${alias}`) : null;
+  }
+
+  /**
+   * Takes a link away.
+   * @param name "front/alias" for what front has linked under that alias
+   * @throws GantryError in Docker's words
+   */
+  remove(name: string): void {
+    const [, owner = '', alias] = /^\/?([^/]*)(?:\/(.*))?$/s.exec(name) ?? [];
+    const container = this.registry.get(owner);
+    if (alias === undefined) throw internal('Conflict, cannot remove the default link name of the container');
+    const links = this.#linksOf(container);
+    const gone = links.find((link) => link.alias === alias);
+    if (!gone) throw notFound(`No such container: ${name}`);
+    const kept = links.filter((link) => link !== gone).map((link) => `${link.target.id}:${link.alias}`);
+    container.hostConfig.Links = kept.length > 0 ? kept : null!; // the document has null lists as absent
+    this.store.saveRecord(container);
+    if (container.running) changeHosts(etcFiles(container, this.directories).hosts, hostsLines(gone), []);
   }
 
   /** Further names of containers, by id: "/front/alias" for what front has linked under that alias. */

@@ -12,7 +12,7 @@ export async function pruneContainers(
   until: number | undefined,
   removal: Removal,
   sizeOf: (container: Container) => Promise<number>,
-): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }> {
+): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }> {
   const deleted: string[] = [];
   let reclaimed = 0;
   for (const container of containers) {
@@ -31,5 +31,5 @@ export async function pruneContainers(
     deleted.push(container.id);
     reclaimed += size;
   }
-  return { ContainersDeleted: deleted, SpaceReclaimed: reclaimed };
+  return { ContainersDeleted: deleted.length > 0 ? deleted : null, SpaceReclaimed: reclaimed };
 }

@@ -7,7 +7,13 @@ import type { ContainerStore } from '../store/containers.js';
 import { formatAddress, parseAddress, type Address } from './address.js';
 import { defaultRoutes } from './default-routes.js';
 import { derivedMacAddress, dnsNames, endpointRequest, nextInterface } from './endpoint-request.js';
-import { parseEndpointOptions, requestedSettings, validateEndpoint, withoutAssigned } from './endpoint-settings.js';
+import {
+  isMacAddress,
+  parseEndpointOptions,
+  requestedSettings,
+  validateEndpoint,
+  withoutAssigned,
+} from './endpoint-settings.js';
 import type { PortRules } from './firewall.js';
 import type { Network } from './network.js';
 import type { Networks } from './networks.js';
@@ -53,9 +59,14 @@ export class Endpoints {
 
   /**
    * The endpoints of a new container by the names of their networks, checked as far as the networks exist.
+   * @param macAddress the one of the whole container, which is that of its main network
    * @throws GantryError invalid in Docker's words
    */
-  requested(mode: string, endpoints: Record<string, EndpointSettings>): Record<string, EndpointSettings> {
+  requested(
+    mode: string,
+    endpoints: Record<string, EndpointSettings>,
+    macAddress = '',
+  ): Record<string, EndpointSettings> {
     const nameOf = (reference: string): string =>
       reference === 'default' ? 'bridge' : (this.networks.find(reference)?.name ?? reference);
     const primary = nameOf(mode);
@@ -73,7 +84,19 @@ export class Endpoints {
       const network = this.networks.find(name);
       if (network) validateEndpoint(network, settings, `invalid config for network ${name}: `);
     }
+    this.#refuseMacAddress(macAddress, primary, named.get(primary)?.MacAddress);
     return Object.fromEntries([...named].map(([name, settings]) => [name, requestedSettings(settings)]));
+  }
+
+  #refuseMacAddress(macAddress: string, network: string, ofEndpoint = ''): void {
+    if (macAddress !== '' && !isMacAddress(macAddress)) {
+      throw invalid(`invalid config for network ${network}: invalid MAC address ${macAddress}`);
+    }
+    if (macAddress !== '' && ofEndpoint !== '' && macAddress !== ofEndpoint) {
+      throw invalid(
+        'the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty',
+      );
+    }
   }
 
   /** Notes who is on which network and has which ports, after the daemon was away. @returns what the firewall needs */

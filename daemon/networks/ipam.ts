@@ -129,6 +129,11 @@ function resolve(config: IpamConfig, subnet: Subnet): Subnets[number] {
   const range = parseCidr(config.IPRange ?? '')?.subnet;
   const auxiliary = Object.values(config.AuxiliaryAddresses ?? {}).map((text) => canonical(text));
   const given = config.Gateway ? canonical(config.Gateway) : '';
+  if (subnet.family === 6 && subnet.prefix === 128) {
+    // Its one address is that of all routers, as in Docker.
+    const reason = given ? 'Address already in use' : 'no available addresses on this pool';
+    throw internal(`failed to allocate gateway (${given}): ${reason}`);
+  }
   refuseUnusable(config, subnet, given);
   return {
     subnet: formatSubnet(subnet),

@@ -6,7 +6,6 @@ import { hostConfigOfVersion, isReadOnlyRecursive } from '../containers/mount-ve
 import { pruneContainers, pruneFilterNames } from '../containers/prune.js';
 import { listProcesses } from '../containers/top.js';
 import { parseWaitCondition, waitForContainer } from '../containers/wait.js';
-import { invalid } from '../errors.js';
 import type { Handlers } from '../http/call.js';
 import { parseTime } from '../http/time.js';
 
@@ -53,6 +52,7 @@ export function containerRoutes(containers: Containers): Handlers {
         config,
         hostConfig: hostConfigOfVersion(HostConfig ?? {}, version),
         recursiveReadOnly: isReadOnlyRecursive(version),
+        endpointMacAddresses: version.atLeast('1.44'),
         endpoints: NetworkingConfig?.EndpointsConfig ?? {},
       });
       return { Id: container.id, Warnings: warnings };
@@ -97,7 +97,7 @@ export function containerRoutes(containers: Containers): Handlers {
     },
 
     async ContainerDelete({ params, query }) {
-      if (query.link) throw invalid('removing a link is not supported: Gantry has no legacy links');
+      if (query.link) return containers.links.remove(params.id);
       await containers.removal.remove(find(params.id), { force: query.force, volumes: query.v });
     },
 

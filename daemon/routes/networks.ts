@@ -72,7 +72,8 @@ export function networkRoutes(networks: Networks, endpoints: Endpoints, registry
       const [until, another] = query.filters.get('until');
       if (another !== undefined) throw invalid('more than one until filter specified');
       const limit = until === undefined ? undefined : parseTime(until).milliseconds;
-      return { NetworksDeleted: await pruneNetworks(networks, registry.all(), query.filters, limit) };
+      const removed = await pruneNetworks(networks, registry.all(), query.filters, limit);
+      return { NetworksDeleted: removed.length > 0 ? removed : null };
     },
   };
 }

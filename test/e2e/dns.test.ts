@@ -207,6 +207,24 @@ describe('links on the default bridge', () => {
     expect(await links()).toBe('null');
   });
 
+  test('rm --link takes one away, and leaves the containers', async () => {
+    await sleeper('db');
+    await sleeper('app', '--link', 'db:one', '--link', 'db:two');
+    expect(await engine.docker.ok('rm', '--link', '/app/one')).toBe('/app/one');
+    expect(await engine.docker.ok('inspect', '-f', '{{json .HostConfig.Links}}', 'app')).toBe('["/db:/app/two"]');
+    expect(await exec('app', 'cat', '/etc/hosts')).not.toMatch(/\sone\s/);
+    expect(await exec('app', 'cat', '/etc/hosts')).toMatch(/\stwo\s/);
+    for (const [name, message] of [
+      ['app/one', 'No such container: app/one'],
+      ['nosuch/one', 'No such container: nosuch'],
+      ['db', 'Conflict, cannot remove the default link name of the container'],
+    ] as const) {
+      expect(await engine.docker.fails('rm', '--link', name)).toContain(message);
+    }
+    const names = await engine.docker.ok('ps', '--no-trunc', '--format', '{{.Names}}');
+    expect(names.split('\n').sort()).toEqual(['app', 'app/two,db']);
+  });
+
   test.each([
     ['nosuch:x', 'could not get container for nosuch: No such container: nosuch'],
     ['db:a:b', 'bad format for links: db:a:b'],

@@ -75,6 +75,25 @@ describe('bridge', () => {
     expect(await sh('cat /sys/class/net/eth0/address', '--mac-address', '02:42:c0:ff:ee:01')).toBe('02:42:c0:ff:ee:01');
   });
 
+  test.each([
+    ['1.44', { MacAddress: '02:42:c0:ff:ee:02' }, 201, 'The container-wide MacAddress field is now deprecated'],
+    ['1.43', { MacAddress: '02:42:c0:ff:ee:02' }, 201, '"Warnings":[]'],
+    ['1.44', { MacAddress: 'zz' }, 400, 'invalid config for network bridge: invalid MAC address zz'],
+    [
+      '1.44',
+      {
+        MacAddress: '02:42:c0:ff:ee:02',
+        NetworkingConfig: { EndpointsConfig: { bridge: { MacAddress: '02:42:c0:ff:ee:03' } } },
+      },
+      400,
+      'the container-wide MAC address must match the endpoint-specific MAC address for the main network',
+    ],
+  ])('API %s with a MAC address of the whole container, %j: %i', async (version, request, status, expected) => {
+    const body = { Image: 'busybox', ...request };
+    const answer = await engine.client.send('POST', `/v${version}/containers/create`, body);
+    expect([answer.status, answer.body.toString()]).toEqual([status, expect.stringContaining(expected)]);
+  });
+
   test('another host, which knows no way back to the containers, answers: what leaves is masqueraded', async () => {
     const host = new OtherHost();
     try {

@@ -144,6 +144,8 @@ describe('the API', () => {
     await create('configuration', '--config-only');
     await engine.docker.ok('create', '--name', 'box', '--network', 'used', 'busybox', 'true');
     expect(await engine.docker.ok('network', 'prune', '-f')).toContain('unused');
+    const again = await engine.client.send('POST', '/networks/prune');
+    expect(again.body.toString()).toMatch('{"NetworksDeleted":null}');
     expect(await engine.docker.ok('network', 'ls', '-q', '--filter', 'type=custom', '--format', '{{.Name}}')).toBe(
       'configuration\nused',
     );

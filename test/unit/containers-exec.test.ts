@@ -38,7 +38,12 @@ test('an exec that cannot be started leaves no listener behind: a health check w
   const shim = new UnwillingShim();
   const container = runningContainer(shim);
   const registry = new ContainerRegistry();
-  const links = new Links(registry, new ContainerDirectories('/data', '/exec', IdMapping.identity), true);
+  const links = new Links(
+    registry,
+    new ContainerDirectories('/data', '/exec', IdMapping.identity),
+    { saveRecord: () => undefined },
+    true,
+  );
   const execs = new Execs(registry, links, new ContainerEvents({ publish: () => undefined }));
   for (let attempt = 0; attempt < 3; attempt++) {
     const exec = execs.create(container, { Cmd: ['nothing'] });

@@ -110,6 +110,25 @@ describe('IPAM', () => {
     expect(ipam).toEqual([request.Config[0], { Subnet: 'fd00:9::/64', Gateway: 'fd00:9::1' }]);
     expect(() => allocateSubnets(request, [4], pools, [subnet('10.0.0.0/8')])).toThrow('Pool overlaps');
   });
+
+  test.each([
+    [{ Subnet: '10.1.1.1/32' }, '10.1.1.1'],
+    [{ Subnet: 'fd00:1::/127' }, 'fd00:1::'],
+    [{ Subnet: 'fd00:1::1/128' }, 'failed to allocate gateway (): no available addresses on this pool'],
+    [
+      { Subnet: 'fd00:1::1/128', Gateway: 'fd00:1::1' },
+      'failed to allocate gateway (fd00:1::1): Address already in use',
+    ],
+  ])('the gateway of the smallest subnets, %j: %s', (config, expected) => {
+    let result: string | undefined;
+    try {
+      result = allocateSubnets({ Config: [config] }, config.Subnet.includes(':') ? [6] : [4], [], []).subnets[0]
+        ?.gateway;
+    } catch (error) {
+      result = (error as Error).message;
+    }
+    expect(result).toBe(expected);
+  });
 });
 
 describe('leases', () => {
