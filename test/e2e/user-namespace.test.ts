@@ -44,8 +44,11 @@ const sh = (script: string, ...flags: string[]): Promise<string> =>
   engine.docker.ok('run', '--rm', ...flags, 'busybox', 'sh', '-c', script);
 const inBox = (script: string, ...flags: string[]): Promise<string> =>
   engine.docker.ok('exec', ...flags, 'box', 'sh', '-c', script);
-const startBox = (script: string, ...flags: string[]): Promise<string> =>
-  engine.docker.ok('run', '-d', '--name', 'box', ...flags, 'busybox', 'sh', '-c', `${script}; exec sleep 300`);
+/** A container that has run the script, and stays. */
+async function startBox(script: string, ...flags: string[]): Promise<void> {
+  await engine.docker.ok('run', '-d', '--name', 'box', ...flags, 'busybox', 'sh', '-c', `${script}; exec sleep 300`);
+  await inBox('until grep -q sleep /proc/1/comm; do sleep 0.01; done');
+}
 const owners = (path: string): string => `${statSync(path).uid}:${statSync(path).gid}`;
 const inspect = (name: string, format: string): Promise<string> => engine.docker.ok('inspect', '-f', format, name);
 const userMap = '0 300000 1000,1000 500000 64536';
@@ -73,7 +76,6 @@ test('root inside is somebody else outside, and owns everything it should', asyn
     userMap,
   );
   await startBox('touch /made; touch /theirs; chown 1001:7 /theirs');
-  await inBox('true');
   const upper = join(engine.daemon!.dataRoot, 'containers', await inspect('box', '{{.Id}}'), 'upper');
   expect([owners(join(upper, 'made')), owners(join(upper, 'theirs'))]).toEqual(['300000:400000', '500001:400007']);
   expect(readFileSync(`/proc/${await inspect('box', '{{.State.Pid}}')}/status`, 'utf8')).toMatch(/^Uid:\t300000\t/m);
@@ -106,7 +108,6 @@ test('--userns=host sees the layers, what it wrote and volumes as its own', asyn
     '-v',
     'shared:/volume',
   );
-  await inBox('true');
   expect(await inBox('cat /result; stat -c %u:%g /result /made')).toBe('0:0\n0:0\n0:0\n0:0\n0:0\n1001:5\n0:0\n1001:7');
   expect(await inBox(script.map, '--privileged')).toBe('0 0 4294967295');
   // On the disk all is as for any other container.
@@ -182,8 +183,7 @@ describe('files in and out', () => {
     const bind = mkdtempSync(join(engine.directory, 'bind-'));
     chownSync(bind, 0, 0);
     await startBox('mkdir /d; touch /d/f; chown 1001:7 /d/f', '-v', `${bind}:/bind`, '-v', '/volume', ...flags);
-    await inBox('true');
-    const check = async (): Promise<void> => {
+      const check = async (): Promise<void> => {
       expect((await entries(await get('/containers/box/archive?path=/d'))).slice(0, 2)).toEqual([
         { name: 'd/', owner: '0/0' },
         { name: 'd/f', owner: '1001/7' },
