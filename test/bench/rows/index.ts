@@ -1,5 +1,6 @@
 import type { Row } from '../row.js';
 import { archiveRow } from './archive.js';
+import { buildRows } from './build.js';
 import { composeRows } from './compose.js';
 import { crowdRow } from './crowd.js';
 import { execRow } from './exec.js';
@@ -20,6 +21,7 @@ export const rows: readonly Row[] = [
   ...logRows,
   archiveRow,
   ...transferRows,
+  ...buildRows,
   ...composeRows,
   ...throughputRows,
   crowdRow,

@@ -5,8 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { BenchRegistry } from '../bench-registry.js';
 import type { BenchEngine } from '../engine.js';
+import { MemoryProbe } from '../memory-probe.js';
 import { PingProbe } from '../ping-probe.js';
-import { cpuTicks, descendants, proportionalSetSize } from '../processes.js';
+import { cpuTicks, descendants } from '../processes.js';
 import type { Row } from '../row.js';
 import { percentile, timed } from '../statistics.js';
 
@@ -18,7 +19,6 @@ const ARCHIVE = `${DIRECTORY}/image.tar`;
 const REPOSITORY = 'gantry-bench';
 const NAME = `${REPOSITORY}:latest`;
 const MEBIBYTE = 1024 * 1024;
-const MEMORY_INTERVAL_MS = 100;
 /**
  * For a minute ext4 does not use an inode again that was deleted, and looks over all of them at each file it makes.
  * Nobody removes an image and loads it again at once, so this is waited out rather than measured.
@@ -129,24 +129,6 @@ class Pull extends Transfer {
 
   #started(): Promise<BenchRegistry> {
     return (this.#registry ??= BenchRegistry.start(DIRECTORY));
-  }
-}
-
-/** The highest proportional set size of an engine while something runs; 0 where its pidfile is not known. */
-class MemoryProbe {
-  peak = 0;
-  readonly #timer: NodeJS.Timeout;
-
-  constructor(engine: BenchEngine) {
-    const pid = engine.daemonPid();
-    const pids = pid === undefined ? [] : descendants(pid);
-    this.#timer = setInterval(() => {
-      this.peak = Math.max(this.peak, proportionalSetSize(pids) / MEBIBYTE);
-    }, MEMORY_INTERVAL_MS);
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
   }
 }
 
