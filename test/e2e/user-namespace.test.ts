@@ -183,7 +183,7 @@ describe('files in and out', () => {
     const bind = mkdtempSync(join(engine.directory, 'bind-'));
     chownSync(bind, 0, 0);
     await startBox('mkdir /d; touch /d/f; chown 1001:7 /d/f', '-v', `${bind}:/bind`, '-v', '/volume', ...flags);
-      const check = async (): Promise<void> => {
+    const check = async (): Promise<void> => {
       expect((await entries(await get('/containers/box/archive?path=/d'))).slice(0, 2)).toEqual([
         { name: 'd/', owner: '0/0' },
         { name: 'd/f', owner: '1001/7' },
