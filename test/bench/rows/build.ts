@@ -6,26 +6,35 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { BenchEngine } from '../engine.js';
 import { MemoryProbe } from '../memory-probe.js';
+import { RequestClock } from '../request-clock.js';
 import { PerEngine, type Row } from '../row.js';
-import { timed } from '../statistics.js';
 
 const run = promisify(execFile);
 const TAG = 'gantry-bench-build';
 
-/** Which of the API's two ways the docker CLI goes; its own time counts. */
+/** Which of the API's two ways the docker CLI goes. */
 type Way = 'classic' | 'buildx';
 
 /** A directory with a Dockerfile, built by the stock CLI. */
 class Project {
   readonly directory = mkdtempSync(join(tmpdir(), 'gantry-bench-build-'));
 
-  constructor(readonly engine: BenchEngine) {}
+  private constructor(readonly clock: RequestClock) {}
+
+  static async on(engine: BenchEngine): Promise<Project> {
+    return new Project(await RequestClock.before(engine.client.socketPath));
+  }
 
   write(name: string, content: string | Buffer): void {
     writeFileSync(join(this.directory, name), content);
   }
 
-  async build(way: Way, ...options: string[]): Promise<void> {
+  /** @returns milliseconds from the client's first request until it has ended; it takes longer to come up than a build may */
+  build(way: Way, ...options: string[]): Promise<number> {
+    return this.clock.time(() => this.#build(way, options));
+  }
+
+  async #build(way: Way, options: string[]): Promise<void> {
     await this.#docker(['build', '--quiet', '--tag', TAG, ...options, this.directory], way === 'classic' ? '0' : '1');
   }
 
@@ -33,10 +42,11 @@ class Project {
     rmSync(this.directory, { recursive: true });
     await this.#docker(['image', 'rm', '--force', TAG], '1');
     await this.#docker(['image', 'prune', '--force'], '1');
+    this.clock.close();
   }
 
   async #docker(args: string[], buildkit: string): Promise<void> {
-    const host = `unix://${this.engine.client.socketPath}`;
+    const host = `unix://${this.clock.socketPath}`;
     await run('docker', args, { env: { ...process.env, DOCKER_HOST: host, DOCKER_BUILDKIT: buildkit } });
   }
 }
@@ -106,7 +116,7 @@ function buildRow({ key, title, way, fill, change, options = [], maxRounds }: Bu
     ...(maxRounds !== undefined && { maxRounds }),
     unavailable: () => whyUnavailable(way),
     async setUp(engine) {
-      const project = new Project(engine);
+      const project = await Project.on(engine);
       projects.set(engine, project);
       fill(project);
     },
@@ -114,7 +124,7 @@ function buildRow({ key, title, way, fill, change, options = [], maxRounds }: Bu
     async block(engine) {
       const project = projects.get(engine);
       change?.(project);
-      return [await timed(() => project.build(way, ...options))];
+      return [await project.build(way, ...options)];
     },
     tearDown: (engine) => projects.get(engine).dispose(),
   };
