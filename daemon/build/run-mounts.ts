@@ -6,6 +6,7 @@ import { parseSize } from '../containers/host-config.js';
 import { blankMount } from '../containers/requested-mount.js';
 import type { BuildMount } from '../dockerfile/mount.js';
 import { invalid } from '../errors.js';
+import type { Owner } from '../userns/id-mapping.js';
 import type { BuildSession } from './build-session.js';
 import type { FileSource } from './source-files.js';
 import { serveAgent } from './ssh-agent-socket.js';
@@ -144,8 +145,8 @@ class MountMaker {
   }
 
   async #addCache(mount: BuildMount, source: FileSource | undefined): Promise<void> {
-    const { addon, cacheMounts, mapping } = this.session;
-    const owner = mapping.toHost({ uid: number(mount.uid, 'uid') ?? 0, gid: number(mount.gid, 'gid') ?? 0 });
+    const { addon, cacheMounts } = this.session;
+    const owner = this.#owner(mount);
     const cache = await cacheMounts.open({
       id: cacheId(mount),
       sharing: mount.sharing,
@@ -165,8 +166,9 @@ class MountMaker {
     const size = mount.size === '' ? undefined : parseSize(mount.size);
     if (mount.size !== '' && (size === undefined || size < 0)) throw invalid(`invalid size of a tmpfs: ${mount.size}`);
     const data = ['exec', 'dev', ...(size === undefined ? [] : [`size=${size}`])].join(',');
-    this.result.mounts.push({ ...privateMount, type: 'tmpfs', destination: this.#target(mount.target), data });
-    this.result.targets.push({ path: this.#target(mount.target), isDirectory: true });
+    const destination = this.#target(mount.target);
+    this.result.mounts.push({ ...privateMount, type: 'tmpfs', destination, data });
+    this.result.targets.push({ path: destination, isDirectory: true });
   }
 
   async #addSecret(mount: BuildMount): Promise<void> {
@@ -202,10 +204,14 @@ class MountMaker {
   }
 
   #own(path: string, mount: BuildMount, mode: number): void {
-    const owner = { uid: number(mount.uid, 'uid') ?? 0, gid: number(mount.gid, 'gid') ?? 0 };
-    const { uid, gid } = this.session.mapping.toHost(owner);
+    const { uid, gid } = this.#owner(mount);
     chownSync(path, uid, gid);
     chmodSync(path, octal(mount.mode) ?? mode);
+  }
+
+  /** As on the disk; root unless the mount says otherwise. */
+  #owner({ uid, gid }: BuildMount): Owner {
+    return this.session.mapping.toHost({ uid: number(uid, 'uid') ?? 0, gid: number(gid, 'gid') ?? 0 });
   }
 
   /** In memory, in a directory that goes after the step. */

@@ -92,8 +92,7 @@ export class StageBuilder {
   async #step(state: StageState, instruction: Instruction, vertex: Vertex): Promise<StageState> {
     this.#begin(vertex, instruction);
     try {
-      const next = await this.#carryOut(state, instruction, vertex);
-      return next;
+      return await this.#carryOut(state, instruction, vertex);
     } catch (error) {
       const placed = inPlace(error, this.session.request.dockerfileName, instruction.location);
       vertex.fail(error);

@@ -27,8 +27,9 @@ export interface Call<Op extends OperationId = OperationId> {
    */
   stream: (contentType: string) => Writable;
   /**
-   * Takes the connection over (ContainerAttach, ContainerAttachWebsocket, ExecStart, Session, BuildKitCalls). The end of the readable side is the
-   * end of the client's input, after which output may go on. Before this is called, a failure is an ordinary response.
+   * Takes the connection over (ContainerAttach, ContainerAttachWebsocket, ExecStart, Session, BuildKitCalls). The end of the
+   * readable side is the end of the client's input, after which output may go on. Before this is called, a failure is an
+   * ordinary response.
    */
   hijack: (use: ConnectionUse) => Duplex;
 }

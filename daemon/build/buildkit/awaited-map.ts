@@ -3,12 +3,8 @@ export class AwaitedMap<Value> {
   readonly #values = new Map<string, Value>();
   readonly #waiting = new Map<string, Set<() => void>>();
 
-  /** @param patience how long a question waits, in milliseconds */
-  constructor(readonly patience: number) {}
-
-  has(name: string): boolean {
-    return this.#values.has(name);
-  }
+  /** @param patience how long a question waits, in milliseconds; that of clients, whose calls overtake each other */
+  constructor(readonly patience = 15_000) {}
 
   /** What is there now. */
   peek(name: string): Value | undefined {

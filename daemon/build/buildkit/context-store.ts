@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Addon } from '../../runtime/addon.js';
 import type { BuildContextRow, BuildContextStore } from '../../store/build-contexts.js';
 import type { ContextTree } from '../build-context.js';
+import { untilAborted } from '../../until-aborted.js';
 import type { Owner } from '../../userns/id-mapping.js';
 import { ContextTreeUpdate, type TreeIndex } from './context-tree.js';
 import type { TransferTarget } from './file-transfer.js';
@@ -78,7 +79,7 @@ export class ContextStore {
     const tree = this.#open.get(key) ?? this.#begin(key, origin, transfer);
     tree.users++;
     try {
-      const directory = await abortable(tree.directory, signal);
+      const directory = await untilAborted(tree.directory, signal);
       return { directory, release: once(() => this.#leave(key, tree)) };
     } catch (error) {
       await this.#leave(key, tree);
@@ -229,19 +230,4 @@ function sizeOf(index: TreeIndex): number {
 function once(work: () => Promise<void>): () => Promise<void> {
   let done: Promise<void> | undefined;
   return () => (done ??= work());
-}
-
-/** Waits no longer than the signal allows; what is waited for goes on. */
-async function abortable<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  signal.throwIfAborted();
-  let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop!);
-  }
 }

@@ -19,6 +19,7 @@ import { streaming, unary, type CallContext } from './rpc-server.js';
 import { offerOf } from './session-offer.js';
 import type { Sessions } from './sessions.js';
 import { SolveJob, type SolveJobs } from './solve-job.js';
+import { refuseBuildGraph, refuseSourcePolicies, requireDockerfileFrontend } from './unsupported-requests.js';
 import { buildkitVersion } from './worker.js';
 
 /** The Control service: builds from their start to their end, and what is kept of them. */
@@ -105,8 +106,7 @@ export class Control {
 
   /** The front end runs here: clients without a gateway of their own. */
   async #describe(job: SolveJob, request: SolveRequest__Output): Promise<PendingResult> {
-    if (request.frontend !== 'dockerfile.v0')
-      throw unsupported(`the front end "${request.frontend}" is not supported by Gantry`);
+    requireDockerfileFrontend(request.frontend);
     const extra = { ...job.extra, cacheFrom: cacheOptions(request).cacheFrom };
     const result = await this.frontend.describe(
       job,
@@ -161,12 +161,8 @@ function historyRecord(request: SolveRequest__Output, job: SolveJob): HistoryRec
 }
 
 function refuseUnsupported(request: SolveRequest__Output): void {
-  if (request.definition && request.definition.def.length > 0) {
-    throw unsupported('build graphs (LLB) are not supported by Gantry: build a Dockerfile');
-  }
-  if (request.sourcePolicy.length > 0 || request.sourcePolicySession !== '') {
-    throw unsupported('source policies are not supported by Gantry');
-  }
+  refuseBuildGraph(request.definition);
+  refuseSourcePolicies(request.sourcePolicy.length > 0 || request.sourcePolicySession !== '');
 }
 
 function extraOf(request: SolveRequest__Output): SolveJob['extra'] {

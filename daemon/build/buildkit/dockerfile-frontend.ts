@@ -134,18 +134,22 @@ export class DockerfileFrontend {
   ): Promise<BuildContext> {
     const { contextDirectory: directory, sessionIds } = options;
     const session = await this.#sessionOf(job, sessionIds, directory, signal);
-    let ignore: Promise<string[]> | undefined;
-    const excludes = (): Promise<string[]> => (ignore ??= this.#readIgnore(job, session, directory, ignoreText));
-    return this.#clientContext('build context', session, directory, excludes);
+    return this.#clientContext(job, 'build context', session, directory, ignoreText);
   }
 
-  /** A directory of the client. */
+  /**
+   * A directory of the client.
+   * @param ignoreText in the place of its own .dockerignore, which is read once, when files are wanted
+   */
   #clientContext(
+    job: SolveJob,
     name: string,
     session: ClientSession,
     directory: string,
-    excludes: () => Promise<readonly string[]>,
+    ignoreText?: string,
   ): BuildContext {
+    let ignore: Promise<string[]> | undefined;
+    const excludes = (): Promise<string[]> => (ignore ??= this.#readIgnore(job, session, directory, ignoreText));
     return {
       name,
       open: async ({ paths }, signal, progress = () => undefined) => {
@@ -192,9 +196,7 @@ export class DockerfileFrontend {
       else if (scheme === 'input') contexts.set(name, await this.#input(rest, inputs, ingredients));
       else if (scheme === 'local') {
         const session = await this.#sessionOf(job, sessionIds, rest, signal);
-        let ignore: Promise<string[]> | undefined;
-        const excludes = (): Promise<string[]> => (ignore ??= this.#readIgnore(job, session, rest, undefined));
-        contexts.set(name, { kind: 'tree', context: this.#clientContext(`context ${name}`, session, rest, excludes) });
+        contexts.set(name, { kind: 'tree', context: this.#clientContext(job, `context ${name}`, session, rest) });
       } else throw unsupported(`the build context "${name}" (${value}) is of a kind that Gantry does not support`);
     }
     return contexts;

@@ -19,18 +19,15 @@ export interface DockerfileOptions {
   pull: boolean;
   cacheFrom: string[];
   run: RunOptions;
-  keepGitDirectory: boolean;
   /** By lower-case name: "docker-image://…", "input:…", "local:…", a URL. */
   namedContexts: Map<string, string>;
   /** Sessions that serve directories in the place of the build's own. */
   sessionIds: Map<string, string>;
-  /** Something else than a build: "frontend.lint". */
-  request: string | undefined;
 }
 
-/** Told for the record; nothing of a build depends on them. */
+/** Told for the record, or (`requestid`) for the gateway; nothing of a build depends on them. */
 const informative =
-  /^(?:cmdline|source|frontend\.caps|multi-platform|vcs:.*|input-metadata:.*|build-arg:BUILDKIT_SYNTAX)$/;
+  /^(?:cmdline|source|requestid|frontend\.caps|multi-platform|vcs:.*|input-metadata:.*|build-arg:BUILDKIT_SYNTAX)$/;
 
 /** @throws GantryError for an option that is not supported, or has no meaning */
 export function dockerfileOptions(attributes: Readonly<Record<string, string>>): DockerfileOptions {
@@ -48,10 +45,8 @@ export function dockerfileOptions(attributes: Readonly<Record<string, string>>):
     pull: false,
     cacheFrom: [],
     run: { ...defaultRunOptions },
-    keepGitDirectory: false,
     namedContexts: new Map(),
     sessionIds: new Map(),
-    request: undefined,
   };
   for (const [name, value] of Object.entries(attributes)) {
     if (informative.test(name)) continue;
@@ -59,7 +54,6 @@ export function dockerfileOptions(attributes: Readonly<Record<string, string>>):
       throw unsupported(`the build option "${name}" is not supported by Gantry`);
     }
   }
-  options.keepGitDirectory = isTrue(options.buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? '');
   return options;
 }
 
@@ -111,12 +105,9 @@ const plainOptions: Readonly<Record<string, (options: DockerfileOptions, value: 
   ulimit: (options, value) => (options.run.ulimits = list(value).map(ulimit)),
   'cgroup-parent': (options, value) => (options.run.cgroupParent = value),
   'force-network-mode': (options, value) => (options.run.network = networkMode(value)),
-  requestid: (options, value) => (options.request = value || undefined),
 };
 
 const list = (value: string): string[] => value.split(',').filter((item) => item !== '');
-
-const isTrue = (value: string): boolean => /^(?:1|t|true)$/i.test(value);
 
 function onePlatform(value: string): string | undefined {
   const platforms = list(value);

@@ -15,6 +15,7 @@ import { resultDefinition, resultIdOf } from './result-definition.js';
 import { type CallContext, unary } from './rpc-server.js';
 import type { SolveJob, SolveJobs } from './solve-job.js';
 import { answerSubrequest } from './subrequests.js';
+import { refuseBuildGraph, refuseSourcePolicies, requireDockerfileFrontend } from './unsupported-requests.js';
 
 /** The LLBBridge service: what a front end that runs in the client asks for while its build is under way. */
 export class Gateway {
@@ -103,16 +104,12 @@ export class Gateway {
   }
 
   async #solve(job: SolveJob, request: SolveRequest__Output, signal: AbortSignal): Promise<SolveResponse> {
-    if (request.sourcePolicies.length > 0) throw unsupported('source policies are not supported by Gantry');
+    refuseSourcePolicies(request.sourcePolicies.length > 0);
     const known = resultIdOf(request.definition);
     if (known !== undefined) return reference(known);
-    if (request.definition && request.definition.def.length > 0) {
-      throw unsupported('build graphs (LLB) are not supported by Gantry: build a Dockerfile');
-    }
+    refuseBuildGraph(request.definition);
     if (request.frontend === '') return { result: { ref: { id: '' } } };
-    if (request.frontend !== 'dockerfile.v0') {
-      throw unsupported(`the front end "${request.frontend}" is not supported by Gantry`);
-    }
+    requireDockerfileFrontend(request.frontend);
     const cacheFrom = request.cacheImports.map(({ type, attributes }) => cacheImport(type, attributes));
     const extra = { cacheFrom, ...job.extra };
     const both = AbortSignal.any([signal, job.signal]);

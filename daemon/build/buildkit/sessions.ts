@@ -30,21 +30,18 @@ export class ClientSession {
   }
 }
 
-/** A request that belongs to a session may come before it. */
-const patience = 15_000;
-
-/** The sessions of the clients that are building. */
+/** The sessions of the clients that are building. A request that belongs to one may come before it. */
 export class Sessions {
   readonly #sessions: AwaitedMap<ClientSession>;
 
-  constructor(patienceMilliseconds = patience) {
+  constructor(patienceMilliseconds?: number) {
     this.#sessions = new AwaitedMap(patienceMilliseconds);
   }
 
   /** @throws GantryError before anything is read of the connection */
   add(offer: SessionOffer, connection: () => Duplex): ClientSession {
     if (!/^[\w.:-]{1,128}$/.test(offer.id)) throw invalid(`invalid session id "${offer.id.slice(0, 128)}"`);
-    if (this.#sessions.has(offer.id)) throw conflict(`session ${offer.id} exists already`);
+    if (this.#sessions.peek(offer.id)) throw conflict(`session ${offer.id} exists already`);
     const session = new ClientSession(offer, connection());
     this.#sessions.set(offer.id, session);
     session.rpc.closed.addEventListener('abort', () => this.#sessions.delete(offer.id), { once: true });

@@ -81,29 +81,26 @@ export class SolveJob {
   }
 }
 
-/** A call that belongs to a job may come before it, and the question how it goes even after its end. */
-const patience = 15_000;
-
-/** The jobs under way. */
+/** The jobs under way. A call that belongs to one may come before it, and the question how it goes even after its end. */
 export class SolveJobs {
   readonly #jobs: AwaitedMap<SolveJob>;
   readonly #statuses: AwaitedMap<BuildStatus>;
 
-  constructor(readonly patienceMilliseconds = patience) {
+  constructor(patienceMilliseconds?: number) {
     this.#jobs = new AwaitedMap(patienceMilliseconds);
     this.#statuses = new AwaitedMap(patienceMilliseconds);
   }
 
   add(job: SolveJob): void {
     if (!/^[\w.:-]{1,128}$/.test(job.ref)) throw invalid(`invalid build ref "${job.ref.slice(0, 128)}"`);
-    if (this.#jobs.has(job.ref)) throw invalid(`a build with the ref ${job.ref} is under way already`);
+    if (this.#jobs.peek(job.ref)) throw invalid(`a build with the ref ${job.ref} is under way already`);
     this.#jobs.set(job.ref, job);
     this.#statuses.set(job.ref, job.status);
   }
 
   async remove(job: SolveJob): Promise<void> {
     this.#jobs.delete(job.ref);
-    setTimeout(() => this.#forgetStatus(job), this.patienceMilliseconds).unref();
+    setTimeout(() => this.#forgetStatus(job), this.#statuses.patience).unref();
     await job.close();
   }
 

@@ -1,3 +1,4 @@
+import { untilAborted } from '../../until-aborted.js';
 import { ProgressHistory, type Report } from './progress.js';
 
 interface Running<Result> {
@@ -63,19 +64,5 @@ export class SharedWork<Result> {
 
   #forget(key: string, running: Running<Result>): void {
     if (this.#running.get(key) === running) this.#running.delete(key);
-  }
-}
-
-/** The result, or a failure as soon as the signal is aborted. */
-async function untilAborted<Result>(result: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  let onAbort: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([result, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
