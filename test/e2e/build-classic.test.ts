@@ -1,55 +1,32 @@
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, existsSync, readdirSync, symlinkSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { useBuildDirectory } from '../support/build-context.js';
 import { useEngine } from '../support/test-engine.js';
 
 const engine = useEngine();
 const classic = { env: { DOCKER_BUILDKIT: '0' } };
 
-let context: string;
-beforeEach(() => {
-  context = mkdtempSync(join(engine.directory, 'context-'));
-});
-afterEach(async () => {
-  rmSync(context, { recursive: true, force: true });
-  await engine.docker.ok('image', 'prune', '--force');
-});
-
-function write(files: Record<string, string>): void {
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(context, name)), { recursive: true });
-    writeFileSync(join(context, name), content);
-  }
-}
+const directory = useBuildDirectory(engine, classic.env);
+const write = (files: Record<string, string>): string => directory.write(files);
 
 /** Builds the context with this Dockerfile as `built`. @returns what the CLI prints */
 async function build(dockerfile: string, ...options: string[]): Promise<string> {
   write({ Dockerfile: dockerfile });
-  return engine.docker.okWith(classic, 'build', '--tag', 'built', ...options, context);
+  return engine.docker.okWith(classic, 'build', '--tag', 'built', ...options, directory.path);
 }
 
-const run = (...command: string[]): Promise<string> => engine.docker.ok('run', '--rm', 'built', ...command);
+const run = (...command: string[]): Promise<string> => directory.run(...command);
 
 async function failure(dockerfile: string, ...options: string[]): Promise<string> {
   write({ Dockerfile: dockerfile });
-  const { code, stdout, stderr } = await engine.docker.run(['build', ...options, context], classic);
+  const { code, stdout, stderr } = await engine.docker.run(['build', ...options, directory.path], classic);
   if (code === 0) throw new Error(`the build should have failed\n${stdout}${stderr}`);
   return stdout + stderr;
 }
 
-const inspect = async (format: string): Promise<string> =>
-  engine.docker.ok('image', 'inspect', '--format', format, 'built');
+const inspect = (format: string): Promise<string> => directory.inspect(format);
 
 const imageId = (output: string): string => /Successfully built (.*)/.exec(output)?.[1] ?? '';
 
@@ -143,8 +120,8 @@ test('ONBUILD of a base is carried out first', async () => {
 test('COPY finds files, directories and patterns, and gives them owners and modes', async () => {
   write({ 'a.txt': 'a', 'b.txt': 'b', 'c.md': 'c', 'keep.md': 'k', 'dir/one': '1', 'dir/sub/two': '2' });
   write({ '.dockerignore': '*.md\n!keep.md\n' });
-  symlinkSync('one', join(context, 'dir/link'));
-  chmodSync(join(context, 'a.txt'), 0o750);
+  symlinkSync('one', join(directory.path, 'dir/link'));
+  chmodSync(join(directory.path, 'a.txt'), 0o750);
   await build(
     [
       'FROM busybox',
@@ -196,14 +173,14 @@ test('COPY finds files, directories and patterns, and gives them owners and mode
 
 test('ADD unpacks archives of the context', async () => {
   write({ 'in/x': 'content' });
-  execFileSync('tar', ['-C', join(context, 'in'), '-czf', join(context, 'a.tar.gz'), 'x']);
+  execFileSync('tar', ['-C', join(directory.path, 'in'), '-czf', join(directory.path, 'a.tar.gz'), 'x']);
   await build('FROM busybox\nADD a.tar.gz /un/\nCOPY a.tar.gz /as/\nADD in/x /plain\n');
   expect(await run('sh', '-c', 'cat /un/x /plain; ls /as')).toBe('contentcontenta.tar.gz');
 });
 
 test('a link in the context or in an image leads nowhere outside of it', async () => {
-  symlinkSync('/etc/hostname', join(context, 'out'));
-  symlinkSync('/', join(context, 'root'));
+  symlinkSync('/etc/hostname', join(directory.path, 'out'));
+  symlinkSync('/', join(directory.path, 'root'));
   expect(await failure('FROM busybox\nCOPY out /x\n')).toMatch(/not found[\s\S]*Dockerfile:2 \| COPY out \/x/);
   expect(await failure('FROM busybox\nCOPY root/etc/hostname /x\n')).toMatch(/not found/);
   write({ file: 'mine' });
@@ -269,7 +246,7 @@ test('the cache looks at contents and not at times, and can be turned off', asyn
     return run('cat', '/id');
   };
   const first = await id();
-  utimesSync(join(context, 'file'), 1, 1);
+  utimesSync(join(directory.path, 'file'), 1, 1);
   expect(await id()).toBe(first);
   expect(await id('--no-cache')).not.toBe(first);
   write({ file: '2' });
@@ -307,7 +284,7 @@ test('options of the client reach the steps and the image', async () => {
 
 test('a client that leaves stops the running step within a second', async () => {
   write({ Dockerfile: 'FROM busybox\nRUN echo started; sleep 299\n' });
-  const client = engine.docker.run(['build', context], { ...classic, timeoutMs: 2000 });
+  const client = engine.docker.run(['build', directory.path], { ...classic, timeoutMs: 2000 });
   while (!isSleeping()) await delay(20);
   await client;
   const left = Date.now();
@@ -322,7 +299,7 @@ async function interrupt(end: () => Promise<void>): Promise<void> {
   const { daemon } = engine;
   if (!daemon) return;
   write({ Dockerfile: 'FROM busybox\nRUN --mount=type=cache,target=/c sleep 299\n' });
-  const client = engine.docker.run(['build', context], classic);
+  const client = engine.docker.run(['build', directory.path], classic);
   while (!isSleeping()) await delay(20);
   await end();
   const ended = Date.now();

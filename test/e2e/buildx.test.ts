@@ -1,28 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ComposeProject } from '../support/compose.js';
 import { eventually } from '../support/eventually.js';
+import { useBuildDirectory } from '../support/build-context.js';
 import { useEngine } from '../support/test-engine.js';
 
 const engine = useEngine();
 
-let context: string;
-beforeEach(() => {
-  context = mkdtempSync(join(engine.directory, 'context-'));
-});
-afterEach(async () => {
-  rmSync(context, { recursive: true, force: true });
-  await engine.docker.ok('image', 'prune', '--force');
-});
-
-function write(files: Record<string, string>): void {
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(context, name)), { recursive: true });
-    writeFileSync(join(context, name), content);
-  }
-}
+const directory = useBuildDirectory(engine, {});
+const write = (files: Record<string, string>): string => directory.write(files);
 
 /** What buildx draws of a build that succeeds. */
 async function buildx(args: string[], env: Record<string, string> = {}): Promise<string> {
@@ -33,33 +21,33 @@ async function buildx(args: string[], env: Record<string, string> = {}): Promise
 
 const build = (dockerfile: string, ...options: string[]): Promise<string> => {
   write({ Dockerfile: dockerfile });
-  return buildx(['build', '--progress=plain', '--tag', 'built', ...options, context]);
+  return buildx(['build', '--progress=plain', '--tag', 'built', ...options, directory.path]);
 };
 
 async function failure(dockerfile: string, ...options: string[]): Promise<string> {
   write({ Dockerfile: dockerfile });
-  const { code, stderr } = await engine.docker.run(['buildx', 'build', '--progress=plain', ...options, context]);
+  const { code, stderr } = await engine.docker.run(['buildx', 'build', '--progress=plain', ...options, directory.path]);
   expect(code).not.toBe(0);
   return stderr;
 }
 
-const run = (...command: string[]): Promise<string> => engine.docker.ok('run', '--rm', 'built', ...command);
+const run = (...command: string[]): Promise<string> => directory.run(...command);
 
 test('docker build goes through buildx, draws its steps, and uses them again', async () => {
   write({
     Dockerfile: 'FROM busybox AS base\nRUN echo made > /made && echo hello\nFROM base\nCOPY a /a\nENV X=1\n',
     a: 'text\n',
   });
-  const { code, stderr } = await engine.docker.run(['build', '--progress=plain', '--tag', 'built', context]);
+  const { code, stderr } = await engine.docker.run(['build', '--progress=plain', '--tag', 'built', directory.path]);
   expect([code, stderr]).toEqual([0, expect.stringContaining('building with "default" instance using docker driver')]);
   expect(stderr).toMatch(/^#\d+ \[base 2\/2\] RUN echo made > \/made && echo hello$/m);
   expect(stderr).toMatch(/^#\d+ [\d.]+ hello$/m);
   expect(stderr).toMatch(/^#\d+ transferring context: \d+B .*done$/m);
   expect(await run('cat', '/made', '/a')).toBe('made\ntext');
-  const again = await buildx(['build', '--progress=plain', '--tag', 'built', context]);
+  const again = await buildx(['build', '--progress=plain', '--tag', 'built', directory.path]);
   expect(again).toMatch(/\[base 2\/2\] RUN .*\n#\d+ CACHED/);
   expect(again).not.toMatch(/^#\d+ [\d.]+ hello$/m);
-  const rawjson = await buildx(['build', '--progress=rawjson', context]);
+  const rawjson = await buildx(['build', '--progress=rawjson', directory.path]);
   // Old versions of buildx indent it.
   expect(rawjson).toMatch(/"name": ?"\[base 2\/2\] RUN echo made/);
 });
@@ -92,13 +80,15 @@ test('a mistake is shown where it is', async () => {
   expect(command).toContain('   2 | >>> RUN echo before && exit 7');
   expect(command).toMatch(/^[\d.]+ before$/m);
   expect(command).toContain('process "/bin/sh -c echo before && exit 7" did not complete successfully: exit code: 7');
-  expect(await failure('FROM busybox\n', '--file', join(context, 'none'))).toContain('no such file or directory');
+  expect(await failure('FROM busybox\n', '--file', join(directory.path, 'none'))).toContain(
+    'no such file or directory',
+  );
 });
 
 test('what is not supported is refused by name', async () => {
   const output = await failure('FROM busybox\n', '--output', 'type=image,name=x,compression=zstd');
   expect(output).toContain('the attribute "compression" of the output "moby" is not supported by Gantry');
-  const { code, stderr } = await engine.docker.run(['buildx', 'build', '--call=targets', context]);
+  const { code, stderr } = await engine.docker.run(['buildx', 'build', '--call=targets', directory.path]);
   expect([code === 0, stderr]).toEqual([false, expect.stringMatching(/frontend\.targets|unknown flag/)]);
 });
 
@@ -107,13 +97,13 @@ test('secrets and agents reach the step that mounts them, and no layer', async (
   const output = await build(
     'FROM busybox\nRUN --mount=type=secret,id=s wc -c < /run/secrets/s\nRUN --mount=type=secret,id=none test ! -e /run/secrets/none\n',
     '--secret',
-    `id=s,src=${join(context, 'secret')}`,
+    `id=s,src=${join(directory.path, 'secret')}`,
   );
   expect(output).toMatch(/^#\d+ [\d.]+ 13$/m);
   const saved = (await engine.docker.runBinary(['save', 'built'])).stdout;
   expect(saved.includes('s3cret-value')).toBe(false);
   const [, socket = '', pid = ''] = /SSH_AUTH_SOCK=([^;]+);.*\n.*SSH_AGENT_PID=(\d+)/.exec(
-    execFileSync('ssh-agent', ['-a', join(context, 'agent')], { encoding: 'utf8' }),
+    execFileSync('ssh-agent', ['-a', join(directory.path, 'agent')], { encoding: 'utf8' }),
   )!;
   try {
     write({ Dockerfile: 'FROM busybox\nRUN --mount=type=ssh test -S "$SSH_AUTH_SOCK" && echo there\n' });
@@ -123,8 +113,8 @@ test('secrets and agents reach the step that mounts them, and no layer', async (
       '--ssh',
       'default',
       '--file',
-      join(context, 'Dockerfile'),
-      join(context),
+      join(directory.path, 'Dockerfile'),
+      directory.path,
     ];
     expect(await buildx(args, { SSH_AUTH_SOCK: socket })).toMatch(/^#\d+ [\d.]+ there$/m);
   } finally {
@@ -136,7 +126,7 @@ test('the result goes to the client as a directory or an archive', async () => {
   write({ a: 'text' });
   const dockerfile =
     'FROM busybox AS b\nRUN mkdir /o && echo x > /o/x && ln /o/x /o/y && ln -s x /o/l && chmod 751 /o/x\nFROM scratch\nCOPY --from=b /o /o\nCOPY a /\n';
-  const out = join(context, '..', 'out');
+  const out = join(directory.path, '..', 'out');
   await build(dockerfile, '--output', `type=local,dest=${out}`);
   expect(readdirSync(out).sort()).toEqual(['a', 'o']);
   expect(readFileSync(join(out, 'o', 'l'), 'utf8')).toBe('x\n');
@@ -150,7 +140,7 @@ test('the result goes to the client as a directory or an archive', async () => {
 });
 
 test('the id of the image is told in all the ways there are', async () => {
-  const [idFile, metadataFile] = [join(context, 'id'), join(context, 'metadata')];
+  const [idFile, metadataFile] = [join(directory.path, 'id'), join(directory.path, 'metadata')];
   await build('FROM busybox\nLABEL a=b\n', '--iidfile', idFile, '--metadata-file', metadataFile, '--label', 'c=d');
   const id = await engine.docker.ok('image', 'inspect', '--format', '{{.Id}} {{json .Config.Labels}}', 'built');
   expect(id).toBe(`${readFileSync(idFile, 'utf8')} {"a":"b","c":"d"}`);
@@ -163,7 +153,7 @@ test('the id of the image is told in all the ways there are', async () => {
 
 test('the context can come from standard input', async () => {
   write({ a: 'from a tar\n', Dockerfile: 'FROM busybox\nCOPY a /a\n' });
-  const tar = execFileSync('tar', ['-C', context, '-cf', '-', '.']);
+  const tar = execFileSync('tar', ['-C', directory.path, '-cf', '-', '.']);
   const { code, stderr } = await engine.docker.run(['buildx', 'build', '--tag', 'built', '-'], { input: tar });
   expect([code, code === 0 ? '' : stderr]).toEqual([0, '']);
   expect(await run('cat', '/a')).toBe('from a tar');
@@ -180,16 +170,16 @@ test('bake builds several targets, one of them from another', async () => {
     'docker-bake.json': JSON.stringify({
       group: { default: { targets: ['app', 'tool'] } },
       target: {
-        base: { 'dockerfile-inline': 'FROM busybox\nRUN echo base > /b\n', context },
+        base: { 'dockerfile-inline': 'FROM busybox\nRUN echo base > /b\n', context: directory.path },
         app: {
           'dockerfile-inline': 'FROM base\nRUN cat /b > /app\n',
-          context,
+          context: directory.path,
           contexts: { base: 'target:base' },
           tags: ['app'],
         },
         tool: {
           'dockerfile-inline': 'FROM busybox\nARG V\nCOPY a /\nRUN echo $V > /v\n',
-          context,
+          context: directory.path,
           tags: ['tool'],
           args: { V: '7' },
         },
@@ -198,7 +188,7 @@ test('bake builds several targets, one of them from another', async () => {
   });
   // Not every version of buildx asks whether files outside the working directory may be read.
   const env = { BUILDX_BAKE_ENTITLEMENTS_FS: '0' };
-  await buildx(['bake', '--progress=plain', '--file', join(context, 'docker-bake.json')], env);
+  await buildx(['bake', '--progress=plain', '--file', join(directory.path, 'docker-bake.json')], env);
   expect(await engine.docker.ok('run', '--rm', 'app', 'cat', '/app', '/b')).toBe('base\nbase');
   expect(await engine.docker.ok('run', '--rm', 'tool', 'cat', '/a', '/v')).toBe('text\n7');
   await engine.docker.ok('rmi', 'app', 'tool');
@@ -209,7 +199,7 @@ test('a named context is a directory or an image', async () => {
   await build(
     'FROM start\nCOPY --from=files file /f\n',
     '--build-context',
-    `files=${join(context, 'other')}`,
+    `files=${join(directory.path, 'other')}`,
     '--build-context',
     'start=docker-image://busybox',
   );
@@ -240,7 +230,7 @@ test('the cache is listed and removed; the engine is a builder', async () => {
 
 test('a client that leaves stops the step within a second', async () => {
   write({ Dockerfile: `FROM busybox\nRUN sleep ${seconds}\n` });
-  const session = engine.docker.session('buildx', 'build', '--progress=plain', context);
+  const session = engine.docker.session('buildx', 'build', '--progress=plain', directory.path);
   await eventually(sleeping, (found) => found);
   session.kill('SIGINT');
   const started = Date.now();

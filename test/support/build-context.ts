@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { CliOptions } from './docker-cli.js';
 import type { TestEngine } from './test-engine.js';
+import { writeFiles } from './write-files.js';
 
 /** What a build said; it may have failed. */
 export interface BuildOutput {
@@ -29,13 +30,7 @@ export class BuildDirectory {
 
   /** @returns the path of the last one */
   write(files: Record<string, string | Buffer>): string {
-    let path = this.path;
-    for (const [name, content] of Object.entries(files)) {
-      path = join(this.path, name);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, content);
-    }
-    return path;
+    return writeFiles(this.path, files);
   }
 
   /** `docker build` with these arguments alone. */

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
 import type { CliSession } from './cli-session.js';
 import type { CliOptions, CliResult } from './docker-cli.js';
 import type { TestEngine } from './test-engine.js';
+import { writeFiles } from './write-files.js';
 
 let projects = 0;
 
@@ -29,9 +30,7 @@ export class ComposeProject {
 
   /** Writes a file of the project; a value that is not text becomes JSON, which is YAML too. */
   write(path: string, content: string | object): void {
-    const target = join(this.directory, path);
-    mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, typeof content === 'string' ? content : JSON.stringify(content, null, 2));
+    writeFiles(this.directory, { [path]: typeof content === 'string' ? content : JSON.stringify(content, null, 2) });
   }
 
   run(args: string[], options: CliOptions = {}): Promise<CliResult> {

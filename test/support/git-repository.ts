@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { writeFiles } from './write-files.js';
 
 const environment = {
   PATH: process.env['PATH'],
@@ -26,10 +26,7 @@ export class GitRepository {
 
   /** @returns the commit */
   commit(files: Record<string, string>): string {
-    for (const [name, content] of Object.entries(files)) {
-      mkdirSync(dirname(join(this.path, name)), { recursive: true });
-      writeFileSync(join(this.path, name), content);
-    }
+    writeFiles(this.path, files);
     this.git('add', '--all');
     this.git('commit', '--quiet', '--allow-empty', '--message', 'change');
     return this.git('rev-parse', 'HEAD');
