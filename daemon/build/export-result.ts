@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { readFromPipe } from '../containers/pipe-transfer.js';
 import type { Images } from '../images/images.js';
 import { Publication, type ImagePlan } from '../images/publication.js';
@@ -123,10 +122,9 @@ async function writeArchive(
   const wasThere = images.lookup.get(id) !== undefined;
   publication.publish();
   try {
-    const failed = once(output, 'error').then(([error]) => Promise.reject(error as Error));
-    failed.catch(() => undefined);
-    await Promise.race([images.saver.saveAs(images.lookup.resolve(id), names).writeTo(output, session.signal), failed]);
-    if (output.errored) throw output.errored;
+    const archive = images.saver.saveAs(images.lookup.resolve(id), names);
+    // The client has it when the output is finished, not when all of it has been written.
+    await Promise.all([finished(output, { readable: false }), archive.writeTo(output, session.signal)]);
   } finally {
     if (!wasThere && images.tags.of(id).length === 0) images.store.deleteImage(id);
   }
