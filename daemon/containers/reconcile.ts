@@ -2,11 +2,13 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Addon } from '../runtime/addon.js';
+import type { ShimClient, ShimState } from '../runtime/shim-client.js';
 import type { Shims } from '../runtime/shims.js';
 import type { ContainerStore } from '../store/containers.js';
 import { Container } from './container.js';
 import type { ContainerDirectories } from './directories.js';
 import { readExitRecord } from './exit-record.js';
+import { hasJustEnded } from './just-ended.js';
 import type { Launcher } from './launch.js';
 import type { Lifecycle } from './lifecycle.js';
 import type { ContainerRegistry } from './registry.js';
@@ -70,8 +72,8 @@ export class Reconciliation {
     if (hasBundle) this.launcher.volumes.adopt(container);
     const client = hasBundle ? await this.#connect(container) : undefined;
     if (client) {
-      const actual = await client.state();
-      if (actual.status === 'running') {
+      const actual = await stateOf(client);
+      if (actual?.status === 'running') {
         Object.assign(state, {
           status: state.status === 'paused' ? 'paused' : 'running',
           pid: actual.pid,
@@ -127,6 +129,16 @@ export class Reconciliation {
       if (restarting && shouldStartWithDaemon(hostConfig.RestartPolicy, state))
         this.lifecycle.resumeRestarts(container);
     }
+  }
+}
+
+/** Undefined for a shim that ends before it has answered: what became of the container is in its exit record. */
+async function stateOf(client: ShimClient): Promise<ShimState | undefined> {
+  try {
+    return await client.state();
+  } catch (error) {
+    if (hasJustEnded(error)) return undefined;
+    throw error;
   }
 }
 

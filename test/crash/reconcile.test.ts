@@ -55,6 +55,18 @@ test('a shim that does not answer holds up its own container alone', async () =>
   await engine.remove('stuck');
 });
 
+test('a shim that ends after it was asked, and before it has answered, is not taken for one that runs', async () => {
+  await engine.run('cut', 'exec sleep 3600');
+  const shim = parentOf((await engine.state('cut')).Pid);
+  process.kill(shim, 'SIGSTOP');
+  await engine.kill();
+  await engine.daemon.start();
+  process.kill(shim, 'SIGKILL');
+  expect(await engine.wait('cut')).toBe(137);
+  expect((await engine.state('cut')).Status).toBe('exited');
+  await engine.remove('cut');
+});
+
 test('a container that the daemon found running can be started again at once after it has ended', async () => {
   await engine.run('again', 'echo run; exec sleep 3600');
   await engine.kill();
