@@ -266,6 +266,25 @@ export interface TreeWriter {
   remove(path: string): void;
 }
 
+/** An element of one of our table's sets and maps; addon/src/network/firewall.cpp says what their fields hold. */
+export interface FirewallElement {
+  set: string;
+  key: string[];
+  value: string[];
+}
+
+/** A chain of anybody's nftables table. */
+export interface NftablesChain {
+  /** As nft names it: "ip", "inet". */
+  family: string;
+  table: string;
+  name: string;
+  /** A base chain on the way of forwarded packets. */
+  forwards: boolean;
+  /** What nobody accepts there is dropped. */
+  drops: boolean;
+}
+
 export interface Addon {
   // --- shim
   /** Copies the executable into a sealed memfd. */
@@ -351,8 +370,18 @@ export interface Addon {
   /** Makes the kernel forget UDP flows that one of these addresses answers. */
   forgetUdpFlows(addresses: string[]): Promise<void>;
   interfaceStats(pid: number): Promise<InterfaceStats[]>;
-  /** Runs an nftables script (libnftables), atomically; answers what it prints. */
-  applyNftables(script: string): Promise<string>;
+  /** Makes our nftables table, `inet <name>`, with these elements, in place of one that is there. */
+  installFirewall(table: string, elements: FirewallElement[]): Promise<void>;
+  /** Elements of our table in place of others, at one instant. What is removed may be absent. */
+  changeFirewall(table: string, removed: FirewallElement[], added: FirewallElement[]): Promise<void>;
+  /** Absence is fine. */
+  removeFirewall(table: string): Promise<void>;
+  /** All chains of nftables, of all families. Of what others keep there, only what this says is read. */
+  listChains(): Promise<NftablesChain[]>;
+  /** Has a chain of iptables begin with a rule that lets through what our table has accepted, unless it has one. */
+  ensureAdmitted(chain: NftablesChain, comment: string): Promise<void>;
+  /** Takes such rules with this comment out of a chain. */
+  withdrawAdmission(chain: NftablesChain, comment: string): Promise<void>;
 
   // --- volumes
   /**

@@ -128,9 +128,11 @@ describe('networks', () => {
     expect(addon.linkExists('gantry-absent')).toBe(false);
   });
 
-  test('an nftables script is refused with the reason', async () => {
-    const error = await failure(addon.applyNftables('add elephant'));
-    expect(error.message).toContain('syntax error');
+  test('a change of a firewall that is not there is refused with the reason', async () => {
+    const added = [{ set: 'bridges', key: ['br0'], value: [] }];
+    const error = await failure(addon.changeFirewall('gantry-absent', [], added));
+    expect(error.message).toContain('add elements to nftables set inet gantry-absent bridges');
+    expect(error.code).toBe('ENOENT');
   });
 });
 

@@ -5,6 +5,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <climits>
 #include <cstring>
 #include <optional>
 
@@ -14,6 +16,8 @@ namespace gantry {
 namespace {
 
 constexpr size_t ALIGNMENT = NLMSG_ALIGNTO;
+/// What a socket takes at once without being told to take more.
+constexpr size_t USUAL_BUFFER = 128 * 1024;
 
 /// What the kernel adds to a refusal: "Invalid bridge port" and the like.
 std::string kernel_message(const nlmsghdr& header, const nlmsgerr& answer) {
@@ -28,6 +32,24 @@ std::string kernel_message(const nlmsghdr& header, const nlmsgerr& answer) {
                        if (type == NLMSGERR_ATTR_MSG) text.assign(data, strnlen(data, length));
                      });
   return text;
+}
+
+uint16_t attribute_length(size_t length) {
+  if (length > UINT16_MAX) throw Error("build a netlink attribute", EMSGSIZE);
+  return static_cast<uint16_t>(length);
+}
+
+/// What a list ended with: 0, or the errno that cut it short.
+int end_of_list(const nlmsghdr& header) {
+  int error = 0;
+  if (header.nlmsg_len >= NLMSG_LENGTH(sizeof error)) std::memcpy(&error, NLMSG_DATA(&header), sizeof error);
+  return error < 0 ? -error : 0;
+}
+
+/// The answer to a request; none where the message is too short to be one.
+const nlmsgerr* answer_of(const nlmsghdr& header) {
+  if (header.nlmsg_type != NLMSG_ERROR || header.nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) return nullptr;
+  return static_cast<const nlmsgerr*>(NLMSG_DATA(&header));
 }
 
 }  // namespace
@@ -54,7 +76,7 @@ void NetlinkBatch::begin(uint16_t type, uint16_t flags, const void* header, size
   start_ = buffer_.size();
   buffer_.resize(start_ + sizeof(nlmsghdr));
   current()->nlmsg_type = type;
-  current()->nlmsg_flags = static_cast<uint16_t>(flags | NLM_F_REQUEST | NLM_F_ACK);
+  current()->nlmsg_flags = static_cast<uint16_t>(flags | NLM_F_REQUEST);
   requests_.push_back({std::move(operation), tolerated});
   raw(header, size);
 }
@@ -69,7 +91,7 @@ void NetlinkBatch::raw(const void* data, size_t size) {
 void NetlinkBatch::attribute(uint16_t type, const void* data, size_t size) {
   nlattr attribute = {};
   attribute.nla_type = type;
-  attribute.nla_len = static_cast<uint16_t>(sizeof attribute + size);
+  attribute.nla_len = attribute_length(sizeof attribute + size);
   const char* bytes = reinterpret_cast<const char*>(&attribute);
   buffer_.insert(buffer_.end(), bytes, bytes + sizeof attribute);
   raw(data, size);
@@ -86,7 +108,7 @@ size_t NetlinkBatch::open(uint16_t type) {
 }
 
 void NetlinkBatch::close(size_t nested) {
-  const auto length = static_cast<uint16_t>(buffer_.size() - nested);
+  const uint16_t length = attribute_length(buffer_.size() - nested);
   std::memcpy(buffer_.data() + nested, &length, sizeof length);
 }
 
@@ -114,16 +136,23 @@ void NetlinkSocket::send(NetlinkBatch& batch) {
     header->nlmsg_seq = ++number;
     offset += NLMSG_ALIGN(header->nlmsg_len);
   }
-  check(::send(socket_.get(), batch.buffer_.data(), batch.buffer_.size(), 0), "send to netlink");
+  const size_t size = batch.buffer_.size();
+  if (size > USUAL_BUFFER) {
+    const int wanted = static_cast<int>(std::min<size_t>(size, INT_MAX / 2));
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted);
+  }
+  check(::send(socket_.get(), batch.buffer_.data(), size, 0), "send to netlink");
 }
 
-void NetlinkSocket::receive(const std::function<bool(const nlmsghdr&)>& visit) {
+void NetlinkSocket::receive(const std::function<bool(const nlmsghdr&)>& visit, int flags) {
   // The kernel sizes the pieces of a dump by what its reader offers; 32 KiB is the most it makes.
   alignas(nlmsghdr) static thread_local char buffer[32768];
   for (bool more = true; more;) {
-    ssize_t got = ::recv(socket_.get(), buffer, sizeof buffer, 0);
+    ssize_t got = ::recv(socket_.get(), buffer, sizeof buffer, flags | MSG_TRUNC);
     if (got < 0 && errno == EINTR) continue;
-    check(got, "receive from netlink");
+    if (got < 0 && errno == EAGAIN && (flags & MSG_DONTWAIT) != 0) return;
+    if (check(got, "receive from netlink") > static_cast<ssize_t>(sizeof buffer))
+      throw Error("receive from netlink", EMSGSIZE);
     for (auto* header = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(header, got); header = NLMSG_NEXT(header, got))
       more = visit(*header);
   }
@@ -140,35 +169,68 @@ void NetlinkSocket::run(NetlinkBatch& batch) {
   std::optional<Error> failure;
   receive([&](const nlmsghdr& header) {
     const uint32_t index = header.nlmsg_seq - first;
-    if (header.nlmsg_type != NLMSG_ERROR || index >= count) return answered < count;
-    const auto& answer = *static_cast<const nlmsgerr*>(NLMSG_DATA(&header));
+    const nlmsgerr* answer = answer_of(header);
+    if (answer == nullptr || index >= count) return answered < count;
     const NetlinkBatch::Request& request = batch.requests_[index];
-    const int error = -answer.error;
+    const int error = -answer->error;
     if (error != 0 && error != request.tolerated && !failure)
-      failure.emplace(request.operation, error, kernel_message(header, answer));
+      failure.emplace(request.operation, error, kernel_message(header, *answer));
     return ++answered < count;
   });
   if (failure) throw *failure;
 }
 
-void NetlinkSocket::query(NetlinkBatch& batch, const std::function<void(const nlmsghdr&)>& visit) {
+void NetlinkSocket::commit(NetlinkBatch& batch) {
+  const uint32_t first = sequence_ + 1;
+  const size_t count = batch.requests_.size();
+  send(batch);
+  sequence_ += static_cast<uint32_t>(count);
+
+  bool acknowledged = false;
+  std::optional<Error> failure;
+  const auto visit = [&](const nlmsghdr& header) {
+    const uint32_t index = header.nlmsg_seq - first;
+    const nlmsgerr* answer = answer_of(header);
+    if (answer == nullptr || index >= count) return true;
+    if (answer->error == 0) {
+      acknowledged = acknowledged || index + 2 == count;
+    } else if (!failure) {
+      failure.emplace(batch.requests_[index].operation, -answer->error, kernel_message(header, *answer));
+    }
+    return true;
+  };
+  // The kernel has done everything, and answered, when `send` returns. How many answers there are is left to it: a
+  // transaction that fails at its end is refused once more, as a whole.
+  receive(visit, MSG_DONTWAIT);
+  if (failure) throw *failure;
+  if (!acknowledged) throw Error(batch.requests_.front().operation, 0, "no answer from the kernel");
+}
+
+bool NetlinkSocket::query(NetlinkBatch& batch, const std::function<void(const nlmsghdr&)>& visit) {
   send(batch);
   const uint32_t sequence = ++sequence_;
+  const NetlinkBatch::Request& request = batch.requests_.front();
+  bool consistent = true;
   std::optional<Error> failure;
   receive([&](const nlmsghdr& header) {
     if (header.nlmsg_seq != sequence) return true;
-    if (header.nlmsg_type == NLMSG_DONE) return false;
+    if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) consistent = false;
+    if (header.nlmsg_type == NLMSG_DONE) {
+      if (const int error = end_of_list(header); error != 0 && error != request.tolerated)
+        failure.emplace(request.operation, error);
+      return false;
+    }
     if (header.nlmsg_type != NLMSG_ERROR) {
       visit(header);
       return true;
     }
-    const auto& answer = *static_cast<const nlmsgerr*>(NLMSG_DATA(&header));
-    const NetlinkBatch::Request& request = batch.requests_.front();
-    if (answer.error != 0 && -answer.error != request.tolerated)
-      failure.emplace(request.operation, -answer.error, kernel_message(header, answer));
+    const nlmsgerr* answer = answer_of(header);
+    if (answer != nullptr && answer->error != 0 && -answer->error != request.tolerated)
+      failure.emplace(request.operation, -answer->error, kernel_message(header, *answer));
     return false;
   });
   if (failure) throw *failure;
+  return consistent;
 }
 
 }  // namespace gantry

@@ -12,15 +12,20 @@
 
 namespace gantry {
 
-/// Builds rtnetlink requests, several of them into one buffer, so that they travel in one system call.
+/// Builds netlink requests, several of them into one buffer, so that they travel in one system call.
 class NetlinkBatch {
  public:
   /// Starts a message. `operation` names it when the kernel refuses it.
-  /// @param flags besides NLM_F_REQUEST and NLM_F_ACK, which every message has
+  /// @param flags besides NLM_F_REQUEST and NLM_F_ACK
   /// @param tolerated an errno that is as good as success, or 0
   template <typename Header>
   void message(uint16_t type, uint16_t flags, const Header& header, std::string operation, int tolerated = 0) {
-    begin(type, flags, &header, sizeof header, std::move(operation), tolerated);
+    begin(type, flags | NLM_F_ACK, &header, sizeof header, std::move(operation), tolerated);
+  }
+  /// A message that the kernel answers only when it refuses it.
+  template <typename Header>
+  void silent_message(uint16_t type, const Header& header, std::string operation) {
+    begin(type, 0, &header, sizeof header, std::move(operation), 0);
   }
   void attribute(uint16_t type, const void* data, size_t size);
   void attribute(uint16_t type, std::string_view text);
@@ -53,8 +58,12 @@ class NetlinkSocket {
 
   /// Sends all messages at once and waits for all answers. @throws Error for the first that was refused
   void run(NetlinkBatch& batch);
+  /// Sends the messages of one transaction, of which the last but one has to be acknowledged.
+  /// @throws Error for the first that was refused: nothing has been done then
+  void commit(NetlinkBatch& batch);
   /// Sends one request and hands each message of the answer to `visit`.
-  void query(NetlinkBatch& batch, const std::function<void(const nlmsghdr&)>& visit);
+  /// @return false for a list that somebody has changed while it was read
+  bool query(NetlinkBatch& batch, const std::function<void(const nlmsghdr&)>& visit);
 
   /// 0 when there is no link of this name.
   uint32_t link_index(const std::string& name) const;
@@ -62,7 +71,8 @@ class NetlinkSocket {
 
  private:
   void send(NetlinkBatch& batch);
-  void receive(const std::function<bool(const nlmsghdr&)>& visit);
+  /// Hands over answers for as long as `visit` wants more, or while there are any.
+  void receive(const std::function<bool(const nlmsghdr&)>& visit, int flags = 0);
 
   UniqueFd socket_;
   uint32_t sequence_ = 0;

@@ -89,19 +89,4 @@ std::vector<InterfaceStats> interface_stats(pid_t pid);
 /// The content of /proc/net/dev.
 std::vector<InterfaceStats> parse_interface_stats(const std::string& text);
 
-/// A lasting connection to nftables, in the network namespace of the thread that makes it. It is kept because the
-/// kernel lets whoever closes one wait for what was deleted through it.
-class Nftables {
- public:
-  Nftables();
-  ~Nftables();
-  /// Runs a script in one transaction. Safe on several threads. @return what it prints, with handles
-  /// @throws Error with what nft says
-  std::string run(const std::string& script);
-
- private:
-  struct Context;
-  std::unique_ptr<Context> context_;
-};
-
 }  // namespace gantry

@@ -5,6 +5,8 @@
 
 #include "isolation/user_namespace.h"
 #include "network/conntrack.h"
+#include "network/firewall.h"
+#include "network/foreign_chains.h"
 #include "network/published_port.h"
 #include "node/async.h"
 #include "node/init.h"
@@ -204,14 +206,70 @@ Napi::Value forget_udp_flows_async(const Napi::CallbackInfo& info) {
   return run_async(info.Env(), [addresses] { forget_udp_flows(addresses); });
 }
 
-Napi::Value apply_nftables_async(const Napi::CallbackInfo& info) {
+/// Made once, in the network namespace of the daemon.
+NftablesConnection& nftables() {
+  static NftablesConnection connection;
+  return connection;
+}
+
+std::vector<FirewallElement> elements_of(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<FirewallElement> result;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto each = array.Get(i).As<Napi::Object>();
+    result.push_back({text(each, "set"), texts(each, "key"), texts(each, "value")});
+  }
+  return result;
+}
+
+NftablesChain chain_of(const Napi::Value& value) {
+  const auto chain = value.As<Napi::Object>();
+  return {{parse_family(text(chain, "family")), text(chain, "table")}, text(chain, "name")};
+}
+
+Napi::Value install_firewall_async(const Napi::CallbackInfo& info) {
+  return run_async(info.Env(), [table = first_text(info), elements = elements_of(info[1])] {
+    install_firewall(nftables(), table, elements);
+  });
+}
+
+Napi::Value change_firewall_async(const Napi::CallbackInfo& info) {
+  return run_async(info.Env(), [table = first_text(info), removed = elements_of(info[1]),
+                                added = elements_of(info[2])] { change_firewall(nftables(), table, removed, added); });
+}
+
+Napi::Value remove_firewall_async(const Napi::CallbackInfo& info) {
+  return run_async(info.Env(), [table = first_text(info)] { remove_firewall(nftables(), table); });
+}
+
+Napi::Value list_chains_async(const Napi::CallbackInfo& info) {
   return run_async(
-      info.Env(),
-      [script = first_text(info)] {
-        static Nftables nftables;
-        return nftables.run(script);
-      },
-      [](Napi::Env env, const std::string& output) { return Napi::String::New(env, output); });
+      info.Env(), [] { return list_chains(nftables()); },
+      [](Napi::Env env, const std::vector<NftablesChain>& chains) {
+        auto result = Napi::Array::New(env, chains.size());
+        for (uint32_t i = 0; i < chains.size(); ++i) {
+          auto chain = Napi::Object::New(env);
+          chain.Set("family", family_name(chains[i].table.family));
+          chain.Set("table", chains[i].table.name);
+          chain.Set("name", chains[i].name);
+          chain.Set("forwards", Napi::Boolean::New(env, chains[i].forwards));
+          chain.Set("drops", Napi::Boolean::New(env, chains[i].drops));
+          result.Set(i, chain);
+        }
+        return result;
+      });
+}
+
+Napi::Value ensure_admitted_async(const Napi::CallbackInfo& info) {
+  return run_async(info.Env(), [chain = chain_of(info[0]), comment = info[1].As<Napi::String>().Utf8Value()] {
+    if (admitting_rules(nftables(), chain, comment).empty()) admit_settled(nftables(), chain, comment);
+  });
+}
+
+Napi::Value withdraw_admission_async(const Napi::CallbackInfo& info) {
+  return run_async(info.Env(), [chain = chain_of(info[0]), comment = info[1].As<Napi::String>().Utf8Value()] {
+    for (const uint64_t handle : admitting_rules(nftables(), chain, comment)) delete_rule(nftables(), chain, handle);
+  });
 }
 
 }  // namespace
@@ -228,7 +286,12 @@ void init_network(Napi::Env env, Napi::Object exports) {
   exports.Set("bindPort", Napi::Function::New(env, bind_port_now, "bindPort"));
   exports.Set("interfaceStats", Napi::Function::New(env, interface_stats_async, "interfaceStats"));
   exports.Set("forgetUdpFlows", Napi::Function::New(env, forget_udp_flows_async, "forgetUdpFlows"));
-  exports.Set("applyNftables", Napi::Function::New(env, apply_nftables_async, "applyNftables"));
+  exports.Set("installFirewall", Napi::Function::New(env, install_firewall_async, "installFirewall"));
+  exports.Set("changeFirewall", Napi::Function::New(env, change_firewall_async, "changeFirewall"));
+  exports.Set("removeFirewall", Napi::Function::New(env, remove_firewall_async, "removeFirewall"));
+  exports.Set("listChains", Napi::Function::New(env, list_chains_async, "listChains"));
+  exports.Set("ensureAdmitted", Napi::Function::New(env, ensure_admitted_async, "ensureAdmitted"));
+  exports.Set("withdrawAdmission", Napi::Function::New(env, withdraw_admission_async, "withdrawAdmission"));
 }
 
 }  // namespace gantry
