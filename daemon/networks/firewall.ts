@@ -46,10 +46,7 @@ export class Firewall {
 
   /** Creates the table for these bridges and ports, in place of what an earlier daemon has left. */
   async install(bridges: BridgeRules[], ports: PortRules[]): Promise<void> {
-    const elements = [
-      ...bridges.flatMap((each) => this.#ofBridge(each)),
-      ...this.#ofPorts(ports),
-    ];
+    const elements = [...bridges.flatMap((each) => this.#ofBridge(each)), ...this.#ofPorts(ports)];
     await this.#apply(() => this.addon.installFirewall(this.table, elements));
   }
 
