@@ -20,7 +20,10 @@ export function processesOf(instance: Instance): ProcessEntry[] {
     const commandLine = readQuietly(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
     const cgroups = readQuietly(`/proc/${pid}/cgroup`);
     const isShim = commandLine.includes(`${instance.execRoot}/`) && !commandLine.includes('--exec-root');
-    const isContained = cgroups.split('\n').some((line) => line.includes(`:${instance.cgroupParent}/`));
+    // A cgroup that is deleted holds at most what is dead already and waits for its parent, here or in the test before.
+    const isContained = cgroups
+      .split('\n')
+      .some((line) => line.includes(`:${instance.cgroupParent}/`) && !line.endsWith(' (deleted)'));
     return isShim || isContained ? [{ pid, commandLine }] : [];
   });
 }
