@@ -46,9 +46,22 @@ UniqueFd create_file(int parent, const std::string& name, const std::string& pat
   return created;
 }
 
+/// Creates what is missing if that is only the last name, which is the common case and takes three system calls.
+/// Nothing when it is not, or something stands there after all: a link that leads nowhere, or "..".
+UniqueFd create_last_in_root(int root, const std::string& path, bool directory, mode_t mode) {
+  const UniqueFd parent = try_open_in_root(root, parent_of(path), O_PATH | O_DIRECTORY);
+  const std::string name = name_of(path);
+  if (!parent || name.empty()) return {};
+  if (!directory)
+    return UniqueFd(::openat(parent.get(), name.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0755));
+  if (::mkdirat(parent.get(), name.c_str(), mode) < 0) return {};
+  return UniqueFd(::openat(parent.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
 /// Walks down from the root, creating what is missing. A link that leads nowhere is replaced by its target and the walk
 /// starts again, so that ".." and further links in it are resolved by the kernel too.
 UniqueFd create_in_root(int root, std::string path, bool directory, mode_t mode) {
+  if (UniqueFd created = create_last_in_root(root, path, directory, mode)) return created;
   int links = 0;
   for (;;) {
     const std::vector<std::string> components = components_of(path);
