@@ -6,7 +6,7 @@ import type { Attachment, Endpoints, NamespaceOwner } from '../networks/endpoint
 import type { Addon } from '../runtime/addon.js';
 import { IdMapping } from '../userns/id-mapping.js';
 import type { ShimClient } from '../runtime/shim-client.js';
-import type { Shims } from '../runtime/shims.js';
+import type { Shims, SpawnedShim } from '../runtime/shims.js';
 import { connectPending } from './attach.js';
 import { checkPropagation } from './bind-propagation.js';
 import { makeBindSource } from './bind-source.js';
@@ -97,32 +97,41 @@ export class Launcher {
     this.#prepareSources(container);
     await this.volumes.prepare(container, undo);
     const joined = this.#joinedUserNamespace(container);
+    this.#createBundle(container, undo);
     const attachment = await this.#prepareNetwork(container, joined, undo);
-    const user =
-      attachment && this.#isRemapped(container) ? this.addon.userNamespaceOf(attachment.namespace) : undefined;
+    // The bundle is written while the network is made and the shim comes up.
+    const starting = this.#startShim(container, attachment, undo);
+    const writing = this.#writeBundle(container, attachment, joined);
+    // Nothing is undone while the other is still at work.
+    await Promise.allSettled([starting, writing]);
+    await writing;
+    const { pid: shimPid, client, ended } = await starting;
+    // While the shim comes up.
+    attachment?.announce();
+    this.links.announce(container);
+    await attachment?.ready;
+    const { pid, startedAt } = await this.#run(container, client);
+    return { client, ended, shimPid, pid, startedAt };
+  }
+
+  /** Starts the shim, which keeps copies of the descriptors: those here are closed. Without a network it starts at once. */
+  async #startShim(container: Container, attachment: Attachment | undefined, undo: UndoStack): Promise<SpawnedShim> {
+    const descriptors = attachment?.sockets.filter((socket) => socket >= 0) ?? [];
     try {
-      const namespaces = this.#namespaces(container, attachment !== undefined, joined);
-      const spec = this.#spec(container, namespaces);
-      await this.#writeBundle(container, spec, attachment, undo);
-      const {
-        pid: shimPid,
-        client,
-        ended,
-      } = this.shims.spawn(
-        this.directories.bundle(container.id),
-        { ...(attachment && { network: attachment.namespace }), ...(user !== undefined && { user }) },
-        attachment?.sockets,
-      );
-      undo.push(() => client.close());
-      // While the shim comes up.
-      attachment?.announce();
-      this.links.announce(container);
-      await attachment?.ready;
-      const { pid, startedAt } = await this.#run(container, client);
-      return { client, ended, shimPid, pid, startedAt };
+      const network = attachment && (await attachment.namespace);
+      if (network !== undefined) descriptors.push(network);
+      const user =
+        network !== undefined && this.#isRemapped(container) ? this.addon.userNamespaceOf(network) : undefined;
+      if (user !== undefined) descriptors.push(user);
+      const namespaces = { ...(network !== undefined && { network }), ...(user !== undefined && { user }) };
+      const shim = this.shims.spawn(this.directories.bundle(container.id), namespaces, attachment?.sockets);
+      undo.push(async () => {
+        shim.client.close();
+        await shim.ended;
+      });
+      return shim;
     } finally {
-      for (const descriptor of descriptorsOf(attachment)) this.addon.closeDescriptor(descriptor);
-      if (user !== undefined) this.addon.closeDescriptor(user);
+      for (const descriptor of descriptors) this.addon.closeDescriptor(descriptor);
     }
   }
 
@@ -245,22 +254,30 @@ export class Launcher {
     return other.state.pid;
   }
 
-  async #writeBundle(
-    container: Container,
-    spec: OciSpec,
-    attachment: Attachment | undefined,
-    undo: UndoStack,
-  ): Promise<void> {
+  #createBundle(container: Container, undo: UndoStack): void {
     const { directories } = this;
-    const { hostConfig } = container;
-    const runtime = this.options.runtimes.get(hostConfig.Runtime ?? '');
-    const filter = await this.seccomp.filterFor(hostConfig, spec.process.capabilities.bounding);
-    if (runtime) spec.linux.seccomp = this.seccomp.ociProfile(hostConfig, spec.process.capabilities.bounding);
     // The record of an earlier run must not be taken for that of this one.
     rmSync(directories.data(container.id, 'exit.json'), { force: true });
     directories.createBundle(container.id);
     undo.push(() => this.addon.removeTree(directories.bundle(container.id)));
-    if (runtime && this.#isRemapped(container)) directories.openBundle(container.id);
+    if (this.#otherRuntime(container) && this.#isRemapped(container)) directories.openBundle(container.id);
+  }
+
+  #otherRuntime({ hostConfig }: Container): OciRuntime | undefined {
+    return this.options.runtimes.get(hostConfig.Runtime ?? '');
+  }
+
+  async #writeBundle(
+    container: Container,
+    attachment: Attachment | undefined,
+    joinedUser: number | undefined,
+  ): Promise<void> {
+    const { directories } = this;
+    const { hostConfig } = container;
+    const spec = this.#spec(container, this.#namespaces(container, attachment !== undefined, joinedUser));
+    const runtime = this.#otherRuntime(container);
+    const filter = await this.seccomp.filterFor(hostConfig, spec.process.capabilities.bounding);
+    if (runtime) spec.linux.seccomp = this.seccomp.ociProfile(hostConfig, spec.process.capabilities.bounding);
     writeFileSync(directories.bundle(container.id, 'config.json'), JSON.stringify(spec));
     if (attachment) this.names.prepare(container);
     writeFileSync(
@@ -285,10 +302,6 @@ export class Launcher {
       }),
     );
   }
-}
-
-function descriptorsOf(attachment: Attachment | undefined): number[] {
-  return attachment ? [attachment.namespace, ...attachment.sockets.filter((socket) => socket >= 0)] : [];
 }
 
 function logSettings(

@@ -27,8 +27,8 @@ export type NamespaceOwner = IdMaps | { pid: number };
 
 /** What a container that is about to start gets for a network. */
 export interface Attachment {
-  /** Descriptor of the network namespace. */
-  namespace: number;
+  /** Descriptor of the network namespace, once it is made. */
+  namespace: Promise<number>;
   /** Sockets of the published ports and, in the same order, where to forward. */
   sockets: number[];
   forwards: PortForward[];
@@ -111,7 +111,8 @@ export class Endpoints {
   }
 
   /**
-   * Gives a container that is about to start its addresses, ports and network namespace.
+   * Gives a container that is about to start its addresses and ports, and begins to make its network namespace. Whoever
+   * gets one owns its descriptors, and calls `release` if it comes to nothing.
    * @param owner the user namespace that it is to belong to, unless that is the host's
    * @returns undefined when it has no namespace of its own that is made here (host, none)
    * @throws GantryError; nothing of the attempt remains
@@ -134,7 +135,7 @@ export class Endpoints {
         announce();
         return undefined;
       }
-      const namespace = await this.addon.createNetworkNamespace(requests, this.#routes(container), owner);
+      const namespace = this.addon.createNetworkNamespace(requests, this.#routes(container), owner);
       const ready = this.networks.firewall.publish(this.#ports.rules(container));
       ready.catch(() => undefined); // awaited by the caller, who may have failed before
       const sockets = held.map(({ socket }) => socket);

@@ -3,6 +3,13 @@ import { join } from 'node:path';
 import type { Addon } from './addon.js';
 import { ShimClient } from './shim-client.js';
 
+export interface SpawnedShim {
+  pid: number;
+  client: ShimClient;
+  /** Resolves when it has ended. */
+  ended: Promise<void>;
+}
+
 /** Starts shims, and finds those that an earlier daemon started. */
 export class Shims {
   readonly #executable: number;
@@ -16,11 +23,7 @@ export class Shims {
   }
 
   /** Starts a shim for the bundle. The shim keeps its own copies of the namespaces and of the sockets. */
-  spawn(
-    bundle: string,
-    namespaces: { network?: number; user?: number } = {},
-    sockets: number[] = [],
-  ): { pid: number; client: ShimClient; ended: Promise<void> } {
+  spawn(bundle: string, namespaces: { network?: number; user?: number } = {}, sockets: number[] = []): SpawnedShim {
     const { pid, control } = this.addon.spawnShim({
       shim: this.#executable,
       bundle,
