@@ -246,6 +246,7 @@ export function createEngine(
     links,
     logs,
     statistics: new Statistics(addon, launcher),
+    events: containerEvents,
     listContext: {
       find: (reference) => registry.get(reference),
       descendants: (reference) => images.descendants(reference),

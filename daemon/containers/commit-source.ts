@@ -12,6 +12,8 @@ export interface OpenedContainer {
   /** What is no part of it: where something is mounted, and what every container gets. */
   exclude: string[];
   release(): Promise<void>;
+  /** Tells that an image was made of it. */
+  committed(image: { imageID: string; imageRef: string; comment: string }): void;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface OpenedContainer {
  * @throws GantryError not-found
  */
 export async function openCommitSource(
-  { registry, lifecycle, directories }: Containers,
+  { registry, lifecycle, directories, events }: Containers,
   reference: string,
   { pause }: { pause: boolean },
 ): Promise<OpenedContainer> {
@@ -35,6 +37,9 @@ export async function openCommitSource(
     exclude: [...preparedPaths, ...container.mounts.map((mount) => mount.destination)],
     async release() {
       if (freeze && container.state.status === 'paused') await lifecycle.unpause(container);
+    },
+    committed(image) {
+      events.publish(container, 'commit', image);
     },
   };
 }

@@ -216,12 +216,17 @@ function validatePorts(hostConfig: HostConfig, config: ContainerConfig): void {
 }
 
 function warningsOf(
-  { NetworkMode, PortBindings }: HostConfig,
+  { NetworkMode, PortBindings, OomKillDisable, Memory }: HostConfig,
   { config, endpointMacAddresses }: CreateRequest,
 ): string[] {
   const warnings: string[] = [];
   if (NetworkMode === 'host' && Object.keys(PortBindings ?? {}).length > 0) {
     warnings.push('Published ports are discarded when using host network mode');
+  }
+  if (OomKillDisable && !Memory) {
+    warnings.push(
+      'OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.',
+    );
   }
   if (config.MacAddress && endpointMacAddresses) {
     warnings.push(

@@ -18,4 +18,10 @@ export class ContainerEvents {
       },
     });
   }
+
+  /** @param reclaimed bytes */
+  pruned(reclaimed: number): void {
+    const attributes = { reclaimed: String(reclaimed) };
+    this.publisher.publish({ type: 'container', action: 'prune', actorId: '', attributes });
+  }
 }

@@ -65,7 +65,7 @@ export class Execs {
     };
     this.#execs.set(id, exec);
     container.execIds.add(id);
-    this.events.publish(container, `exec_create: ${config.Cmd.join(' ')}`, { execID: id });
+    this.events.publish(container, `exec_create: ${commandOf(config.Cmd)}`, { execID: id });
     return exec;
   }
 
@@ -93,7 +93,7 @@ export class Execs {
     const shim = container.shim!;
     exec.status = 'running';
     exec.exit = this.#exitOf(exec, shim);
-    this.events.publish(container, `exec_start: ${config.Cmd!.join(' ')}`, { execID: exec.id });
+    this.events.publish(container, `exec_start: ${commandOf(config.Cmd!)}`, { execID: exec.id });
     const answer = shim.exec({
       execId: exec.id,
       process: this.#process(exec, options.consoleSize),
@@ -149,7 +149,7 @@ export class Execs {
   async resize(exec: Exec, width: number, height: number): Promise<void> {
     await exec.started;
     if (exec.status !== 'running') throw notFound(`process of exec ${exec.id} does not exist: not found`);
-    await exec.container.shim?.resize({ execId: exec.id, width, height });
+    if (exec.config.Tty) await exec.container.shim?.resize({ execId: exec.id, width, height });
   }
 
   /** SIGKILL for a process that has taken too long. One that has ended in the meantime is as wanted. */
@@ -196,9 +196,11 @@ export class Execs {
     setTimeout(() => this.#execs.delete(exec.id), retention).unref();
   }
 
-  /** Drops the execs of a removed container, and those that were created and never started. */
+  /** Drops what can no longer be started in a removed container; whoever waited for an exec asks for its exit code yet. */
   forget(container: Container): void {
-    for (const exec of this.#execs.values()) if (exec.container === container) this.#execs.delete(exec.id);
+    for (const exec of this.#execs.values()) {
+      if (exec.container === container && exec.status === 'created') this.#execs.delete(exec.id);
+    }
     container.execIds.clear();
   }
 }
@@ -209,4 +211,9 @@ function requireRunning(container: Container): void {
   }
   if (container.state.status === 'restarting') throw restarting(container);
   if (!container.running || !container.shim) throw conflict(`container ${container.id} is not running`);
+}
+
+/** As Docker's events have it: a space after the program, also where no argument follows. */
+function commandOf([program = '', ...args]: string[]): string {
+  return `${program} ${args.join(' ')}`;
 }

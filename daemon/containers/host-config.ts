@@ -254,16 +254,20 @@ function validateLimits(hostConfig: HostConfig, defaults: HostConfigDefaults): v
 function validateCpu(hostConfig: HostConfig, cpus: number): void {
   const { CpuShares = 0, CpuPeriod = 0, CpuQuota = 0, CpusetCpus, CpusetMems } = hostConfig;
   if (CpuShares < 0) throw invalid(`invalid CPU shares (${CpuShares}): value must be a positive integer`);
+  if (CpuShares === 1) throw invalid('the minimum allowed cpu-shares is 2');
+  if (CpuShares > 262_144) throw invalid('the maximum allowed cpu-shares is 262144');
   if (CpuPeriod !== 0 && (CpuPeriod < 1000 || CpuPeriod > 1_000_000)) {
     throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
   }
   if (CpuQuota > 0 && CpuQuota < 1000) throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
   const list = /^\d+(-\d+)?(,\d+(-\d+)?)*$/;
-  if (CpusetCpus && !list.test(CpusetCpus)) throw invalid(`Invalid value ${CpusetCpus} for cpuset cpus`);
+  if (CpusetCpus && !list.test(CpusetCpus))
+    throw invalid(`Invalid value ${CpusetCpus} for cpuset cpus: use a list such as 0-2,4`);
   if (CpusetCpus?.split(/[,-]/).some((cpu) => Number(cpu) >= cpus)) {
     throw invalid(`Requested CPUs are not available - requested ${CpusetCpus}, available: 0-${cpus - 1}`);
   }
-  if (CpusetMems && !list.test(CpusetMems)) throw invalid(`Invalid value ${CpusetMems} for cpuset mems`);
+  if (CpusetMems && !list.test(CpusetMems))
+    throw invalid(`Invalid value ${CpusetMems} for cpuset mems: use a list such as 0-2,4`);
 }
 
 const ulimits = [

@@ -2,6 +2,7 @@ import type { Addon } from '../runtime/addon.js';
 import type { Attachments } from './attach.js';
 import type { Creation } from './create.js';
 import type { ContainerDirectories } from './directories.js';
+import type { ContainerEvents } from './events.js';
 import type { Execs } from './exec.js';
 import type { Launcher } from './launch.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -18,6 +19,7 @@ export interface Containers {
   addon: Addon;
   registry: ContainerRegistry;
   directories: ContainerDirectories;
+  events: ContainerEvents;
   creation: Creation;
   launcher: Launcher;
   lifecycle: Lifecycle;

@@ -113,7 +113,8 @@ function compile(options: ListOptions, context: ListContext): Predicate {
   });
   when('publish', (values) => {
     const selects = portFilter(values);
-    return ({ hostConfig }) => selects(Object.keys(hostConfig.PortBindings ?? {}));
+    return ({ running, state }) =>
+      running && selects((state.ports ?? []).map(({ hostPort, protocol }) => `${hostPort}/${protocol}`));
   });
   when('is-task', (values) => {
     for (const value of values) {

@@ -31,5 +31,6 @@ export async function pruneContainers(
     deleted.push(container.id);
     reclaimed += size;
   }
+  removal.events.pruned(reclaimed);
   return { ContainersDeleted: deleted.length > 0 ? deleted : null, SpaceReclaimed: reclaimed };
 }

@@ -32,7 +32,7 @@ export async function listProcesses(
     return parse(stdout, members);
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
-    throw invalid(`error running ps: ${stderr || message}`, error);
+    throw invalid(`ps: ${(stderr || message).trim().split('\n')[0]}`, error);
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type FastifyServerOptions,
 } from 'fastify';
 import { plans, shapes } from '../generated/operations.js';
+import { absentEndpoint } from './absent-endpoints.js';
 import type { Handlers } from './call.js';
 import { answerMalformedRequest } from './client-error.js';
 import { Decoder } from './decode.js';
@@ -131,7 +132,10 @@ function describeEngine(app: FastifyInstance, engineVersion: string): void {
 }
 
 function answerErrors(app: FastifyInstance): void {
-  app.setNotFoundHandler((_request, reply) => sendMessage(reply, 404, 'page not found'));
+  app.setNotFoundHandler((request, reply) => {
+    const { status, message } = absentEndpoint(request.url);
+    return sendMessage(reply, status, message);
+  });
   app.setErrorHandler((error, request, reply) => {
     const { status, message, unexpected } = toErrorResponse(error);
     const call = { method: request.method, url: request.originalUrl };

@@ -19,7 +19,7 @@ const attempts = 5;
 
 /** Reading and writing the files of containers: docker cp, diff and export. */
 export function archiveRoutes(containers: Containers): Handlers {
-  const { addon, registry, directories, launcher, lifecycle, layerDirectories, imageLayers } = containers;
+  const { addon, registry, directories, events, launcher, lifecycle, layerDirectories, imageLayers } = containers;
   const layersOf = ({ id, imageId }: Container): ContainerLayers => ({
     upper: directories.data(id, 'upper'),
     work: directories.data(id, 'work'),
@@ -35,8 +35,11 @@ export function archiveRoutes(containers: Containers): Handlers {
   };
 
   /** The layers of a stopped container are mounted for the operation, so it must not start meanwhile. */
-  const withFiles = async <Result>(id: string, use: (access: FileAccess) => Promise<Result>): Promise<Result> => {
-    const container = registry.get(id);
+  const withFiles = async <Result>(
+    id: string,
+    container: Container,
+    use: (access: FileAccess) => Promise<Result>,
+  ): Promise<Result> => {
     const work = async (): Promise<Result> =>
       use(fileAccess(addon, id, container, layersOf(container), directories.mapping, etcOf(container)));
     for (let attempt = 1; ; attempt++) {
@@ -52,20 +55,24 @@ export function archiveRoutes(containers: Containers): Handlers {
 
   return {
     async ContainerArchiveInfo({ params, query, reply }) {
-      const stat = await withFiles(params.id, (access) => headArchive(access, pathOf(query)));
+      const stat = await withFiles(params.id, registry.get(params.id), (access) => headArchive(access, pathOf(query)));
       reply.header('x-docker-container-path-stat', encodePathStat(stat));
     },
 
     async ContainerArchive({ params, query, reply, stream, signal }) {
-      await withFiles(params.id, async (access) => {
+      const container = registry.get(params.id);
+      await withFiles(params.id, container, async (access) => {
         const archive = await getArchive(access, pathOf(query));
+        events.publish(container, 'archive-path');
         reply.header('x-docker-container-path-stat', encodePathStat(archive.stat));
         await sendUntilGone(archive.stream, stream('application/x-tar'), signal);
       });
     },
 
     async PutContainerArchive({ params, query, body }) {
-      await withFiles(params.id, (access) => putArchive(access, pathOf(query), body, query));
+      const container = registry.get(params.id);
+      await withFiles(params.id, container, (access) => putArchive(access, pathOf(query), body, query));
+      events.publish(container, 'extract-to-dir');
     },
 
     async ContainerChanges({ params }) {
@@ -73,12 +80,14 @@ export function archiveRoutes(containers: Containers): Handlers {
     },
 
     async ContainerExport({ params, stream, signal }) {
-      const layers = layersOf(registry.get(params.id));
+      const container = registry.get(params.id);
+      const layers = layersOf(container);
       await sendUntilGone(
         exportContainer(addon, layers, directories.mapping),
         stream('application/octet-stream'),
         signal,
       );
+      events.publish(container, 'export');
     },
   };
 }

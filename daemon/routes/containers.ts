@@ -21,9 +21,9 @@ export function containerRoutes(containers: Containers): Handlers {
   const writableSize = (container: Container): Promise<number> =>
     addon.diskUsage(containers.directories.data(container.id, 'upper'));
 
-  const sizes = async (container: Container): Promise<{ SizeRw?: number; SizeRootFs: number }> => {
+  const sizes = async (container: Container): Promise<{ SizeRw: number; SizeRootFs: number }> => {
     const own = await writableSize(container);
-    return { ...(own > 0 && { SizeRw: own }), SizeRootFs: own + containers.imageSize(container.imageId) };
+    return { SizeRw: own, SizeRootFs: own + containers.imageSize(container.imageId) };
   };
 
   return {
@@ -39,7 +39,7 @@ export function containerRoutes(containers: Containers): Handlers {
       return Promise.all(
         selected.map(async (container) => ({
           ...summarize(container, imageName(container), furtherNames.get(container.id)),
-          ...(query.size && (await sizes(container))),
+          ...(query.size && listedSizes(await sizes(container))),
         })),
       );
     },
@@ -109,7 +109,10 @@ export function containerRoutes(containers: Containers): Handlers {
     },
 
     async ContainerTop({ params, query }) {
-      return listProcesses(addon, launcher, find(params.id), query.ps_args);
+      const container = find(params.id);
+      const processes = await listProcesses(addon, launcher, container, query.ps_args);
+      containers.events.publish(container, 'top');
+      return processes;
     },
 
     // Clients take the arrival of the headers for the moment from which the wait counts.
@@ -133,4 +136,9 @@ export function containerRoutes(containers: Containers): Handlers {
       return undefined;
     },
   };
+}
+
+/** In a list, Docker leaves out a size of 0, but never in an inspection. */
+function listedSizes({ SizeRw, SizeRootFs }: { SizeRw: number; SizeRootFs: number }): object {
+  return { ...(SizeRw > 0 && { SizeRw }), SizeRootFs };
 }

@@ -9,7 +9,7 @@ import type { Images } from '../images/images.js';
 import { inspectImage, summarizeImage } from '../images/inspect.js';
 import { listFilterNames, listImages } from '../images/list.js';
 import { parsePlatformJson, type Platform } from '../images/platform.js';
-import { parseRepositoryAndTag } from '../images/reference.js';
+import { familiarReference, parseRepositoryAndTag } from '../images/reference.js';
 import type { Registries } from '../images/registry/registries.js';
 import { pruneFilterNames } from '../images/removal.js';
 import { pullImage, registryRoutes, streamTransfer } from './registries.js';
@@ -96,7 +96,13 @@ export function imageRoutes(images: Images, containers: Containers, registries: 
       try {
         const config = Object.keys(body).length > 0 ? checkImageConfig(body) : undefined;
         const { author, comment, changes = [] } = query;
-        return { Id: await images.committer.commit({ source, reference, config, changes, author, comment }) };
+        const id = await images.committer.commit({ source, reference, config, changes, author, comment });
+        source.committed({
+          imageID: id,
+          imageRef: reference ? familiarReference(reference) : '',
+          comment: comment ?? '',
+        });
+        return { Id: id };
       } finally {
         await source.release();
       }

@@ -34,7 +34,7 @@ export function describeEngine(config: Config, host: HostInfo, counts: InfoCount
       Volume: ['local'],
       Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
       Authorization: null,
-      Log: ['json-file'],
+      Log: ['json-file', 'local'],
     },
     ...describeLimits(host),
     IPv4Forwarding: forwardsIpv4(),

@@ -99,6 +99,15 @@ test.each(['/nowhere', '/v1.44/nowhere', '/images/a/b/c', '/containers'])('%s is
   expect({ status, body }).toEqual({ status: 404, body: { message: 'page not found' } });
 });
 
+test.each([
+  ['/v1.51/services', 503, /^This node is not a swarm manager/],
+  ['/swarm', 503, /^This node is not a swarm manager/],
+  ['/plugins', 501, /plugins are not supported/],
+])('%s says what Gantry does not have', async (path, expected, message) => {
+  const { status, body } = await server.request.get(path);
+  expect({ status, body }).toEqual({ status: expected, body: { message: expect.stringMatching(message) } });
+});
+
 test('an operation without a handler is refused by name', async () => {
   const { status, body } = await server.request.get('/v1.44/networks');
   expect(status).toBe(501);

@@ -118,3 +118,19 @@ test('an exec goes with its container, and is as likely to be killed for memory'
   await engine.docker.ok('rm', '-f', 'scored');
   expect((await engine.client.send('GET', `/exec/${Id}/json`)).status).toBe(404);
 });
+
+test('who waits for an exec learns its exit code, though its container has been removed', async () => {
+  await engine.docker.ok('run', '-d', '--name', 'brief', 'busybox', 'sleep', '300');
+  const session = engine.docker.session('exec', 'brief', 'sh', '-c', 'echo runs; sleep 300');
+  await session.says('runs\n');
+  await engine.docker.ok('rm', '-f', 'brief');
+  expect(await session.exitCode()).toBe(137);
+  expect(session.stderr).toBe('');
+});
+
+test('a new size for an exec without a terminal changes nothing, as with Docker', async () => {
+  await engine.docker.ok('run', '-d', '--name', 'plain', 'busybox', 'sleep', '300');
+  const { Id } = await engine.client.json<{ Id: string }>('POST', '/containers/plain/exec', { Cmd: ['sleep', '300'] });
+  await engine.client.send('POST', `/exec/${Id}/start`, { Detach: true });
+  expect((await engine.client.send('POST', `/exec/${Id}/resize?h=10&w=20`)).status).toBe(200);
+});

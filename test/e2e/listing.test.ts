@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { eventually } from '../support/eventually.js';
 import { useEngine } from '../support/test-engine.js';
 
@@ -167,6 +168,59 @@ test("events tell a container's life in order", async () => {
     'container die 5',
     'container destroy',
   ]);
+});
+
+test('what is done with a container is an event, too', async () => {
+  const since = Date.now();
+  await engine.docker.ok('run', '-d', '--name', 'watched', 'busybox', 'sleep', '300');
+  await engine.docker.ok('exec', 'watched', 'true');
+  await engine.docker.ok('cp', 'watched:/etc/passwd', '-');
+  await engine.docker.ok('cp', '/etc/hostname', 'watched:/name');
+  await engine.docker.ok('export', '-o', join(engine.daemon!.root, 'watched.tar'), 'watched');
+  await engine.docker.ok('top', 'watched');
+  const image = await engine.docker.ok('commit', '-m', 'why', 'watched', 'made:1');
+  await engine.docker.ok('rm', '-f', 'watched');
+  await engine.docker.ok('container', 'prune', '-f');
+  await engine.docker.ok('rmi', 'made:1');
+  const actions = await engine.docker.eventsSince(since, 'type=container', '{{json .}}');
+  const told = actions.map((line) => JSON.parse(line) as { Action: string; Actor: { Attributes: object } });
+  expect(told.map(({ Action }) => Action)).toEqual([
+    ...[
+      'create',
+      'start',
+      'exec_create: true ',
+      'exec_start: true ',
+      'exec_die',
+      'archive-path',
+      'extract-to-dir',
+      'export',
+      'top',
+    ],
+    ...['pause', 'commit', 'unpause', 'kill', 'die', 'destroy', 'prune'],
+  ]);
+  expect(told.find(({ Action }) => Action === 'commit')?.Actor.Attributes).toEqual({
+    image: 'busybox',
+    name: 'watched',
+    comment: 'why',
+    imageID: image,
+    imageRef: 'made:1',
+  });
+});
+
+test('a published port is found by its number on the host', async () => {
+  await engine.docker.ok('run', '-d', '--name', 'public', '-p', '127.0.0.1:38080:80', 'busybox', 'sleep', '300');
+  const found = (filter: string): Promise<string> =>
+    engine.docker.ok('ps', '--filter', filter, '--format', '{{.Names}}');
+  expect(await found('publish=38080')).toBe('public');
+  expect(await found('publish=38000-38100/tcp')).toBe('public');
+  expect(await found('publish=80')).toBe('');
+  expect(await found('expose=80')).toBe('public');
+  await engine.docker.ok('rm', '-f', 'public');
+});
+
+test('an inspection has a size of nothing, too', async () => {
+  await engine.docker.ok('create', '--name', 'untouched', 'busybox');
+  expect(await engine.docker.ok('inspect', '--size', '-f', '{{.SizeRw}}', 'untouched')).toBe('0');
 });
 
 test('events are followed live, and filters hold', async () => {
