@@ -18,6 +18,20 @@ export function etcFiles({ id }: Pick<Container, 'id'>, directories: ContainerDi
   };
 }
 
+/**
+ * The container whose network another one has: that which it has joined, or which that one has joined in turn.
+ * @param find by id
+ */
+export function networkOwner<Found extends Container | undefined>(
+  container: Container,
+  find: (id: string) => Found,
+): Container | Found {
+  const { NetworkMode = '' } = container.hostConfig;
+  if (!NetworkMode.startsWith('container:')) return container;
+  const joined = find(NetworkMode.slice('container:'.length));
+  return joined ? networkOwner<Found>(joined, find) : joined;
+}
+
 /** Writes hostname, hosts and resolv.conf into the container's directory, as they appear in its /etc. */
 export function writeEtcFiles(
   container: Container,

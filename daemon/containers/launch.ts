@@ -13,7 +13,7 @@ import { makeBindSource } from './bind-source.js';
 import type { Container } from './container.js';
 import type { ContainerVolumes } from './container-volumes.js';
 import type { ContainerDirectories } from './directories.js';
-import { etcFiles, writeEtcFiles } from './etc-files.js';
+import { etcFiles, networkOwner, writeEtcFiles } from './etc-files.js';
 import type { NameResolution } from './name-resolution.js';
 import type { Links } from './links.js';
 import type { ContainerRegistry } from './registry.js';
@@ -211,11 +211,9 @@ export class Launcher {
 
   /** Who joins another's network shares the files that describe it. */
   #etcFiles(container: Container): EtcFiles {
-    const { NetworkMode = '' } = container.hostConfig;
-    if (!NetworkMode.startsWith('container:')) {
-      return writeEtcFiles(container, this.directories, this.names.defaults, this.links.hosts(container));
-    }
-    return etcFiles(this.registry.get(NetworkMode.slice('container:'.length)), this.directories);
+    const owner = networkOwner(container, (id) => this.registry.get(id));
+    if (owner !== container) return etcFiles(owner, this.directories);
+    return writeEtcFiles(container, this.directories, this.names.defaults, this.links.hosts(container));
   }
 
   /** What is on /dev/shm when it is not the container's own: the host's, or that of the container whose ipc it joins. */

@@ -80,6 +80,7 @@ type Subnets = NetworkDefinition['subnets'];
 /**
  * Turns what was asked for into the subnets of a network: each family that is enabled and has none gets one from a pool.
  * @param taken subnets of the other networks
+ * @param unrouted families in which nobody is a gateway, unless the request names one: its address is not taken
  * @throws GantryError forbidden when a subnet overlaps with one of another network; internal for an address given twice
  */
 export function allocateSubnets(
@@ -87,6 +88,7 @@ export function allocateSubnets(
   families: Family[],
   pools: SubnetPool[],
   taken: Subnet[],
+  unrouted: Family[] = [],
 ): { subnets: Subnets; ipam: IpamConfig[] } {
   const subnets: Subnets = [];
   const ipam: IpamConfig[] = (request.Config ?? []).map((config) => withoutBlanks(config));
@@ -98,7 +100,7 @@ export function allocateSubnets(
       throw forbidden('invalid pool request: Pool overlaps with other one on this address space');
     }
     used.push(subnet);
-    subnets.push(resolve(config, subnet));
+    subnets.push(resolve(config, subnet, !unrouted.includes(subnet.family)));
   }
   for (const family of families) {
     if (subnets.some(({ subnet }) => parseCidr(subnet)?.subnet.family === family)) continue;
@@ -107,9 +109,9 @@ export function allocateSubnets(
       throw invalid('all predefined address pools have been fully subnetted: see "default-address-pools"');
     }
     used.push(subnet);
-    const resolved = resolve({ Subnet: formatSubnet(subnet) }, subnet);
+    const resolved = resolve({ Subnet: formatSubnet(subnet) }, subnet, !unrouted.includes(family));
     subnets.push(resolved);
-    ipam.push({ Subnet: resolved.subnet, Gateway: resolved.gateway });
+    ipam.push({ Subnet: resolved.subnet, ...(resolved.gateway && { Gateway: resolved.gateway }) });
   }
   // IPv4 is shown first, whatever the order in which they were asked for.
   const isIPv6 = ({ Subnet = '' }: IpamConfig): number => Number(Subnet.includes(':'));
@@ -125,7 +127,7 @@ function withoutBlanks({ Subnet, IPRange, Gateway, AuxiliaryAddresses }: IpamCon
   };
 }
 
-function resolve(config: IpamConfig, subnet: Subnet): Subnets[number] {
+function resolve(config: IpamConfig, subnet: Subnet, routed: boolean): Subnets[number] {
   const range = parseCidr(config.IPRange ?? '')?.subnet;
   const auxiliary = Object.values(config.AuxiliaryAddresses ?? {}).map((text) => canonical(text));
   const given = config.Gateway ? canonical(config.Gateway) : '';
@@ -138,7 +140,7 @@ function resolve(config: IpamConfig, subnet: Subnet): Subnets[number] {
   return {
     subnet: formatSubnet(subnet),
     range: range ? formatSubnet(range) : '',
-    gateway: given || firstFree(subnet, range, auxiliary),
+    gateway: given || (routed ? firstFree(subnet, range, auxiliary) : ''),
     auxiliary,
   };
 }

@@ -1,5 +1,5 @@
 import type { Container } from '../containers/container.js';
-import { internal } from '../errors.js';
+import { internal, invalid } from '../errors.js';
 import type { Filters } from '../http/filters.js';
 import type { Network } from './network.js';
 
@@ -30,7 +30,11 @@ function passesType({ predefined }: Network, filters: Filters): boolean {
 /** Dangling is one of the user's own that nobody is on. */
 function passesDangling(network: Network, filters: Filters, containers: Container[]): boolean {
   if (!filters.has('dangling')) return true;
-  const wanted = filters.boolean('dangling', false);
+  const value = filters.get('dangling').at(-1) ?? '';
+  if (!['true', '1', 'false', '0'].includes(value)) {
+    throw invalid(`invalid value for filter 'dangling', must be "true" (or "1"), or "false" (or "0")`);
+  }
+  const wanted = ['true', '1'].includes(value);
   return wanted === (network.userDefined && !isUsed(network, containers));
 }
 

@@ -186,8 +186,12 @@ export class Networks {
       ...(definition.enableIPv4 ? [4 as const] : []),
       ...(definition.enableIPv6 ? [6 as const] : []),
     ];
+    // Where there is no way out, nobody is the router: the bridge of an isolated network has no address either.
+    const unrouted: Family[] = driver !== 'bridge' && definition.internal ? [4, 6] : [];
     if (driver === 'bridge') {
       const options = parseBridgeOptions(definition.options, definition.internal);
+      if (options.gatewayModeIPv4 === 'isolated') unrouted.push(4);
+      if (options.gatewayModeIPv6 === 'isolated') unrouted.push(6);
       definition.link = options.name || `br-${id.slice(0, 12)}`;
       definition.ownsLink = !options.name || !this.addon.linkExists(options.name);
       this.#refuseSameBridge(record);
@@ -200,7 +204,7 @@ export class Networks {
       }
     }
     const taken = this.#subnets().map(({ subnet }) => subnet);
-    const { subnets, ipam: shown } = allocateSubnets(ipam, families, this.#pools, taken);
+    const { subnets, ipam: shown } = allocateSubnets(ipam, families, this.#pools, taken, unrouted);
     if (driver === 'bridge' && subnets.length > families.length) {
       throw forbidden("bridge driver doesn't support multiple subnets");
     }

@@ -1,7 +1,7 @@
 import { encodePathStat, getArchive, headArchive, putArchive } from '../containers/archive.js';
 import { containerChanges } from '../containers/changes.js';
 import type { Container } from '../containers/container.js';
-import { etcFiles } from '../containers/etc-files.js';
+import { etcFiles, networkOwner } from '../containers/etc-files.js';
 import { exportContainer } from '../containers/export.js';
 import { type ContainerLayers, fileAccess, type FileAccess } from '../containers/file-access.js';
 import type { Containers } from '../containers/index.js';
@@ -28,9 +28,7 @@ export function archiveRoutes(containers: Containers): Handlers {
   });
 
   const etcOf = (container: Container): EtcFiles | undefined => {
-    const { NetworkMode = '' } = container.hostConfig;
-    const other = /^container:(.+)$/.exec(NetworkMode)?.[1];
-    const owner = other === undefined ? container : registry.find(other);
+    const owner = networkOwner(container, (other) => registry.find(other));
     return owner && etcFiles(owner, directories);
   };
 

@@ -61,6 +61,11 @@ test('in the pid namespace of another its processes are seen, and it does not en
 test('in the network of another the host name and files are its own, too', async () => {
   const files = 'hostname; cat /etc/hostname';
   expect(await sh(files, '--network', 'container:other')).toBe('other-host\nother-host');
+  // Also for who joins it by way of a third one.
+  await engine.docker.ok('run', '-d', '--name', 'between', '--network', 'container:other', 'busybox', 'sleep', '300');
+  expect(await sh(files, '--network', 'container:between')).toBe('other-host\nother-host');
+  const copied = await engine.docker.ok('cp', 'between:/etc/hostname', '-');
+  expect(copied).toContain('other-host\n');
 });
 
 test('what has no effect in the namespace of another is refused', async () => {

@@ -55,15 +55,43 @@ describe('the API', () => {
       { Subnet: expect.stringMatching(`^10.${block}.\\d+.0/24$`), Gateway: expect.stringMatching(/\.1$/) },
     ]);
     expect(await post('/networks/create', { Name: 'net' })).toEqual([409, 'network with name net already exists']);
-    const list = async (filter: string): Promise<string> =>
-      engine.docker.ok('network', 'ls', '--format', '{{.Name}}', '--filter', filter);
-    expect(await list('label=a=b')).toBe('net');
-    expect(await list('type=custom')).toBe('net');
-    expect(await list('dangling=true')).toBe('net');
-    expect(await list('driver=macvlan')).toBe('');
-    expect((await list('type=builtin')).split('\n').sort()).toEqual(['bridge', 'host', 'none']);
     await engine.docker.ok('network', 'rm', id.slice(0, 10));
     expect((await engine.client.send('GET', '/networks/net')).status).toBe(404);
+  });
+
+  test('the list is filtered by every filter there is, and by no other', async () => {
+    const id = await create('web', '--label', 'a=b', '--label', 'c');
+    await create('used');
+    await sleeper('box', '--network', 'used');
+    const list = async (...filters: string[]): Promise<string[]> => {
+      const flags = filters.flatMap((filter) => ['--filter', filter]);
+      const names = await engine.docker.ok('network', 'ls', '--format', '{{.Name}}', ...flags);
+      return names.split('\n').filter((name) => name !== '');
+    };
+    for (const [filter, expected] of [
+      ['label=a=b', ['web']],
+      ['label=a', ['web']],
+      ['label=a=c', []],
+      ['type=custom', ['used', 'web']],
+      ['type=builtin', ['bridge', 'host', 'none']],
+      ['dangling=true', ['web']],
+      ['dangling=0', ['bridge', 'host', 'none', 'used']],
+      ['driver=bridge', ['bridge', 'used', 'web']],
+      ['driver=null', ['none']],
+      ['driver=macvlan', []],
+      ['name=we', ['web']],
+      ['name=^eb', []],
+      [`id=${id.slice(0, 20)}`, ['web']],
+      ['scope=local', ['bridge', 'host', 'none', 'used', 'web']],
+      ['scope=swarm', []],
+    ] as const) {
+      expect([filter, await list(filter)]).toEqual([filter, expected]);
+    }
+    expect(await list('type=custom', 'label=c', 'driver=bridge')).toEqual(['web']);
+    const refused = (filter: string): Promise<string> => engine.docker.fails('network', 'ls', '--filter', filter);
+    expect(await refused('type=x')).toContain(`invalid filter: 'type'='x'`);
+    expect(await refused('dangling=x')).toContain(`invalid value for filter 'dangling', must be "true" (or "1")`);
+    expect(await refused('x=y')).toContain(`invalid filter 'x'`);
   });
 
   test.each([
@@ -149,6 +177,11 @@ describe('the API', () => {
     expect(await engine.docker.ok('network', 'ls', '-q', '--filter', 'type=custom', '--format', '{{.Name}}')).toBe(
       'configuration\nused',
     );
+    await create('young', '--label', 'a=b');
+    for (const filter of ['until=1h', 'label=c', 'label!=a=b']) {
+      expect(await engine.docker.ok('network', 'prune', '-f', '--filter', filter)).not.toContain('young');
+    }
+    expect(await engine.docker.ok('network', 'prune', '-f', '--filter', 'label=a')).toContain('young');
     const twice = encodeURIComponent(JSON.stringify({ until: ['1h', '2h'] }));
     expect(await post(`/networks/prune?filters=${twice}`, {})).toEqual([400, 'more than one until filter specified']);
   });
@@ -275,6 +308,23 @@ describe('isolation', () => {
       outside.remove();
     }
   });
+});
+
+test('the bridge of an isolated network has no address, and takes none of the containers', async () => {
+  const bridge = `ui${process.pid}`;
+  const isolated = ['4', '6'].flatMap((family) => [
+    '-o',
+    `com.docker.network.bridge.gateway_mode_ipv${family}=isolated`,
+  ]);
+  const subnets = ['--ipv6', '--subnet', `10.${block}.205.0/24`, '--subnet', 'fd00:205::/64'];
+  await create('net', '--internal', ...isolated, ...subnets, '-o', `com.docker.network.bridge.name=${bridge}`);
+  await sleeper('ca', '--network', 'net');
+  await sleeper('cb', '--network', 'net');
+  const { IPAddress, GlobalIPv6Address, Gateway } = await endpoint('ca', 'net');
+  expect([IPAddress, GlobalIPv6Address, Gateway]).toEqual([`10.${block}.205.1`, 'fd00:205::1', '']);
+  const shown = execFileSync('ip', ['-o', 'address', 'show', 'dev', bridge, 'scope', 'global'], { encoding: 'utf8' });
+  expect(shown).toBe('');
+  for (const address of [IPAddress, GlobalIPv6Address]) expect(await reaches('cb', address)).toBe(true);
 });
 
 describe('addresses', () => {

@@ -21,9 +21,14 @@ export async function deleteBridge(name: string): Promise<void> {
   await run('nft', ['delete', 'table', 'inet', `gantry_${name}`]).catch(() => undefined);
 }
 
-/** The whole nftables ruleset, without the numbers that change by themselves. */
+/**
+ * The whole nftables ruleset, without the numbers that change by themselves.
+ * @throws where nft cannot show it, as that of Debian 12 beside sets of a newer one: what is not seen cannot be compared
+ */
 export async function nftablesTables(): Promise<string[]> {
-  const { stdout } = await run('nft', ['list', 'ruleset']).catch(() => ({ stdout: '' }));
+  const { stdout } = await run('nft', ['list', 'ruleset']).catch((error: unknown) => {
+    throw new Error('the nftables of this host cannot be listed, and so not compared', { cause: error });
+  });
   const text = stdout.replace(/counter packets \d+ bytes \d+/g, 'counter');
   return text.split(/^(?=table )/m).filter((table) => table.startsWith('table'));
 }

@@ -9,6 +9,7 @@
 
 #include "isolation/error.h"
 #include "network/address.h"
+#include "network/link.h"
 #include "network/netlink.h"
 #include "network/network.h"
 
@@ -116,6 +117,7 @@ void ensure_bridge(const std::string& name, const std::vector<std::string>& addr
     batch.message(RTM_NEWLINK, 0, up, "bring bridge " + name + " up");
     if (mtu != 0) batch.attribute(IFLA_MTU, mtu);
     netlink.run(batch);
+    await_addresses(netlink, wanted);
   } catch (...) {
     if (created) delete_link(name);
     throw;

@@ -5,6 +5,7 @@
 #include <linux/netfilter/nf_tables_compat.h>
 
 #include <cstring>
+#include <utility>
 
 #include "isolation/error.h"
 #include "network/firewall.h"
@@ -34,49 +35,76 @@ std::string comment_of(std::string_view userdata) {
   return "";
 }
 
-/// What `admit_settled` puts into a rule, as far as it is found in one.
-struct Admission {
-  bool marked = false, accepts = false;
-  std::string comment;
-  /// Where the mark is, and where the bit of it.
-  uint32_t mark_register = 0, bit_register = 0;
-
-  void read(const std::string& expression, const NftablesAttributes& data);
-};
-
 /// Whether the value inside an attribute is this number, which is in the byte order of the host.
 bool holds(const NftablesAttributes& data, uint16_t type, uint32_t number) {
   const std::string_view value = data.inside(type).data(NFTA_DATA_VALUE);
   return value.size() == sizeof number && std::memcmp(value.data(), &number, sizeof number) == 0;
 }
 
-void Admission::read(const std::string& expression, const NftablesAttributes& data) {
-  if (expression == "meta" && data.number32(NFTA_META_KEY) == NFT_META_MARK && data.has(NFTA_META_DREG))
-    mark_register = data.number32(NFTA_META_DREG);
-  if (expression == "bitwise" && mark_register != 0 && data.number32(NFTA_BITWISE_SREG) == mark_register &&
-      holds(data, NFTA_BITWISE_MASK, SETTLED_MARK) && holds(data, NFTA_BITWISE_XOR, 0))
-    bit_register = data.number32(NFTA_BITWISE_DREG);
-  if (expression == "cmp" && bit_register != 0 && data.number32(NFTA_CMP_SREG) == bit_register &&
-      data.number32(NFTA_CMP_OP) == NFT_CMP_EQ && holds(data, NFTA_CMP_DATA, SETTLED_MARK))
-    marked = true;
-  if (expression == "immediate" && data.has(NFTA_IMMEDIATE_DATA)) {
-    const NftablesAttributes verdict = data.inside(NFTA_IMMEDIATE_DATA).inside(NFTA_DATA_VERDICT);
-    accepts = verdict.has(NFTA_VERDICT_CODE) && verdict.number32(NFTA_VERDICT_CODE) == NF_ACCEPT;
+/// What `admit_settled` puts into a rule, as far as it is found in one. A rule that looks at anything else, or does
+/// anything else, is somebody's own.
+class Admission {
+ public:
+  explicit Admission(std::string comment) : comment_(std::move(comment)) {}
+
+  void read(const std::string& expression, const NftablesAttributes& data) {
+    if (expression == "counter") return;
+    if (expression == "match") return read_match(data);
+    if (expression == "meta" && step_ == Step::begun) return read_meta(data);
+    if (expression == "bitwise" && step_ == Step::loaded) return read_bitwise(data);
+    if (expression == "cmp" && step_ == Step::masked) return read_compare(data);
+    if (expression == "immediate" && step_ == Step::compared) return read_verdict(data);
+    step_ = Step::strange;
   }
-  // iptables has a match that holds a comment and matches everything.
-  if (expression == "match" && data.text(NFTA_MATCH_NAME) == "comment") comment = data.text(NFTA_MATCH_INFO);
-}
+  bool admits() const { return step_ == Step::accepted; }
+  const std::string& comment() const { return comment_; }
+
+ private:
+  enum class Step { begun, loaded, masked, compared, accepted, strange };
+
+  void go_on(bool known, Step next) { step_ = known ? next : Step::strange; }
+
+  void read_meta(const NftablesAttributes& data) {
+    register_ = data.number32(NFTA_META_DREG);
+    go_on(data.has(NFTA_META_DREG) && data.number32(NFTA_META_KEY) == NFT_META_MARK, Step::loaded);
+  }
+  void read_bitwise(const NftablesAttributes& data) {
+    const bool of_mark = data.number32(NFTA_BITWISE_SREG) == register_;
+    register_ = data.number32(NFTA_BITWISE_DREG);
+    go_on(of_mark && holds(data, NFTA_BITWISE_MASK, SETTLED_MARK) && holds(data, NFTA_BITWISE_XOR, 0), Step::masked);
+  }
+  void read_compare(const NftablesAttributes& data) {
+    const bool equal = data.number32(NFTA_CMP_SREG) == register_ && data.number32(NFTA_CMP_OP) == NFT_CMP_EQ;
+    go_on(equal && holds(data, NFTA_CMP_DATA, SETTLED_MARK), Step::compared);
+  }
+  void read_verdict(const NftablesAttributes& data) {
+    const NftablesAttributes verdict = data.inside(NFTA_IMMEDIATE_DATA).inside(NFTA_DATA_VERDICT);
+    go_on(verdict.has(NFTA_VERDICT_CODE) && verdict.number32(NFTA_VERDICT_CODE) == NF_ACCEPT, Step::accepted);
+  }
+  /// iptables has a match that holds a comment and matches everything.
+  void read_match(const NftablesAttributes& data) {
+    if (data.text(NFTA_MATCH_NAME) != "comment") {
+      step_ = Step::strange;
+      return;
+    }
+    comment_ = data.text(NFTA_MATCH_INFO);
+  }
+
+  Step step_ = Step::begun;
+  /// Where what is looked at is.
+  uint32_t register_ = 0;
+  std::string comment_;
+};
 
 bool admits(const NftablesAttributes& rule, const std::string& comment) {
-  Admission found;
-  found.comment = comment_of(rule.data(NFTA_RULE_USERDATA));
+  Admission found(comment_of(rule.data(NFTA_RULE_USERDATA)));
   const std::string_view expressions = rule.data(NFTA_RULE_EXPRESSIONS);
   for_each_attribute(expressions.data(), expressions.size(), [&](uint16_t type, const char* data, size_t size) {
     if (type != NFTA_LIST_ELEM) return;
     const NftablesAttributes expression(data, size);
     found.read(expression.text(NFTA_EXPR_NAME), expression.inside(NFTA_EXPR_DATA));
   });
-  return found.marked && found.accepts && found.comment == comment;
+  return found.admits() && found.comment() == comment;
 }
 
 std::string to_text(const NftablesChain& chain) { return to_text(chain.table) + " " + chain.name; }

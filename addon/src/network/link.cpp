@@ -2,6 +2,7 @@
 
 #include <linux/if.h>
 #include <linux/if_link.h>
+#include <sys/socket.h>
 
 #include <chrono>
 #include <thread>
@@ -35,15 +36,54 @@ uint8_t operational_state(NetlinkSocket& netlink, uint32_t link) {
   return state;
 }
 
+namespace {
+
+constexpr std::chrono::milliseconds PATIENCE_WITH_CARRIERS(20);
+/// The work for an address waits for everybody who changes links: for the end of namespaces, above all. Usually it is
+/// done at once. After a second it would be too late: neighbours ask again.
+constexpr std::chrono::milliseconds PATIENCE_WITH_ADDRESSES(1000);
+
+/// Looks again and again until it is so, but not for ever: what is late then comes about by itself.
+template <typename Condition>
+void await(Condition condition, std::chrono::milliseconds patience) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + patience;
+  while (!condition() && Clock::now() < deadline) std::this_thread::sleep_for(std::chrono::microseconds(200));
+}
+
+bool is_local(NetlinkSocket& netlink, const NetworkAddress& address) {
+  rtmsg header = {};
+  header.rtm_family = static_cast<uint8_t>(address.family);
+  header.rtm_dst_len = static_cast<uint8_t>(address.size() * 8);
+  NetlinkBatch batch;
+  batch.message(RTM_GETROUTE, 0, header, "look for the route to an address", ENETUNREACH);
+  batch.attribute(RTA_DST, address.bytes.data(), address.size());
+  bool result = false;
+  netlink.query(batch, [&](const nlmsghdr& message) {
+    if (message.nlmsg_type == RTM_NEWROUTE)
+      result = static_cast<const rtmsg*>(NLMSG_DATA(&message))->rtm_type == RTN_LOCAL;
+  });
+  return result;
+}
+
+}  // namespace
+
 /// The kernel tells the queues and the bridge of a carrier from a work queue, and what is sent before is lost: an ARP
 /// request, that is, which is repeated only a second later. Newer kernels catch up when they are asked; older ones need
 /// a moment. A link that is not up after it (a bridge that waits for its spanning tree) is up later.
 void await_carrier(NetlinkSocket& netlink, const std::string& name) {
-  using Clock = std::chrono::steady_clock;
   const uint32_t link = netlink.link_index(name);
-  const auto deadline = Clock::now() + std::chrono::milliseconds(20);
-  while (link != 0 && operational_state(netlink, link) != IF_OPER_UP && Clock::now() < deadline)
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  await([&] { return link == 0 || operational_state(netlink, link) == IF_OPER_UP; }, PATIENCE_WITH_CARRIERS);
+}
+
+/// A work queue, again, has an address of IPv6 join the group by which neighbours look for it, and then makes its local
+/// route. What is sent to it before is lost, and neighbours repeat their question a second later.
+void await_addresses(NetlinkSocket& netlink, const std::vector<NetworkAddress>& addresses) {
+  for (const NetworkAddress& address : addresses) {
+    const bool link_local = address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
+    if (address.family != AF_INET6 || link_local) continue;
+    await([&] { return is_local(netlink, address); }, PATIENCE_WITH_ADDRESSES);
+  }
 }
 
 bool ensure_parent_link(const std::string& name, const std::string& kind, const std::string& parent, uint16_t vlan) {

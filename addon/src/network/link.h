@@ -3,7 +3,9 @@
 #include <linux/rtnetlink.h>
 
 #include <string>
+#include <vector>
 
+#include "network/address.h"
 #include "network/netlink.h"
 
 namespace gantry {
@@ -16,5 +18,8 @@ uint8_t operational_state(NetlinkSocket& netlink, uint32_t link);
 
 /// Waits a moment for the carrier of a link that was just brought up.
 void await_carrier(NetlinkSocket& netlink, const std::string& name);
+
+/// Waits a moment until the kernel takes what is sent to these addresses, which were just added to a link that is up.
+void await_addresses(NetlinkSocket& netlink, const std::vector<NetworkAddress>& addresses);
 
 }  // namespace gantry

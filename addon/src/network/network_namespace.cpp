@@ -102,6 +102,7 @@ class Connection {
     for (const EndpointPlan& plan : plans_) plan.bring_host_end_up(host_, ends);
     host_.run(ends);
     await_carriers();
+    for (const EndpointPlan& plan : plans_) await_addresses(inside_, plan.addresses);
   }
 
   void await_carriers() {

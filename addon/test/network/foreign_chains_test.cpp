@@ -73,6 +73,21 @@ TEST_F(NetworkTest, TellsOtherRulesApart) {
   EXPECT_TRUE(admitting_rules(nftables, forward, "gtest").empty());
 }
 
+TEST_F(NetworkTest, LeavesRulesAloneThatLookAtMore) {
+  NftablesConnection nftables;
+  output_of("iptables -P FORWARD DROP");
+  const std::string ours = " -m mark --mark 0x10000000/0x10000000 -m comment --comment gtest -j ACCEPT";
+  for (const char* more : {"-i eth0", "-s 192.0.2.0/24", "-p tcp --dport 80", "-m conntrack --ctstate NEW",
+                           "-m mark --mark 0x1/0x1", "-m limit --limit 5/s"})
+    output_of(std::string("iptables -A FORWARD ") + more + ours);
+  NftablesTransaction transaction;
+  const auto rule = [&] { return NftablesRule(transaction, filter, "FORWARD"); };
+  rule().mark().is_masked(SETTLED_MARK, SETTLED_MARK).set_mark_bits(1).accept("gtest");
+  rule().mark().is_masked(SETTLED_MARK, SETTLED_MARK).oifname().is("eth0\0\0\0\0\0\0\0\0\0\0\0", 16).accept("gtest");
+  nftables.commit(transaction);
+  EXPECT_TRUE(admitting_rules(nftables, forward, "gtest").empty());
+}
+
 TEST_F(NetworkTest, ReadsUserdataThatIsNotWhatItSays) {
   NftablesConnection nftables;
   ForeignRuleset foreign(nftables);
