@@ -88,8 +88,49 @@ test('a mistake is shown where it is', async () => {
 test('what is not supported is refused by name', async () => {
   const output = await failure('FROM busybox\n', '--output', 'type=image,name=x,compression=zstd');
   expect(output).toContain('the attribute "compression" of the output "moby" is not supported by Gantry');
-  const { code, stderr } = await engine.docker.run(['buildx', 'build', '--call=targets', directory.path]);
-  expect([code === 0, stderr]).toEqual([false, expect.stringMatching(/frontend\.targets|unknown flag/)]);
+});
+
+/** What buildx prints of a request that is no build; undefined of a buildx that has no such requests. */
+async function call(request: string, ...options: string[]): Promise<{ code: number; output: string } | undefined> {
+  const args = ['buildx', 'build', '--progress=quiet', `--call=${request}`, ...options, directory.path];
+  const { code, stdout, stderr } = await engine.docker.run(args);
+  return stderr.includes('unknown flag') ? undefined : { code, output: stdout + stderr };
+}
+
+test('a Dockerfile is checked, and its arguments and targets are listed, without a build', async () => {
+  const lines = [
+    '# check=experimental=CopyIgnoredFile',
+    'FROM busybox AS base',
+    'ENV FOUND=$PATH MISSING=$FOND',
+    'COPY a.log /',
+    '# tool has the tools',
+    'FROM base AS tool',
+    '# LEVEL how much of it',
+    'ARG LEVEL=3',
+    'RUN --mount=type=secret,id=token,required false',
+    'FROM missing/image',
+    'ENV X=$UNKNOWN',
+  ];
+  write({ Dockerfile: lines.join('\n'), '.dockerignore': '*.log\n' });
+  const checked = await call('check', '--target=tool');
+  if (!checked) return;
+  expect(checked).toEqual({ code: 1, output: expect.stringContaining('2 warnings have been found') });
+  expect(checked.output).toMatch(/UndefinedVar - https:\S+\nUsage of undefined variable '\$FOND'.*\n.*Dockerfile:3\n/);
+  expect(checked.output).toMatch(/CopyIgnoredFile - .*\nAttempting to Copy file "a\.log" .*\n.*Dockerfile:4\n/);
+  // Its base is not here, and not fetched: what it defines is not known.
+  expect((await call('check'))!).toEqual({ code: 0, output: expect.stringContaining('no warnings found') });
+  const outline = (await call('outline', '--target=tool', '--build-arg=LEVEL=4'))!.output;
+  expect(outline).toMatch(/TARGET: +tool\nDESCRIPTION: has the tools\n/);
+  expect(outline).toMatch(/LEVEL +4 +how much of it\n[^]*token +true/);
+  const targets = JSON.parse((await call('targets,format=json'))!.output) as { targets: object[] };
+  expect(targets.targets).toMatchObject([
+    { name: 'base', base: 'busybox' },
+    { name: 'tool', description: 'has the tools', base: 'base' },
+    { default: true, base: 'missing/image', location: { ranges: [{ start: { line: 10 } }] } },
+  ]);
+  expect((await call('none'))!.output).toContain('unsupported request frontend.none');
+  write({ Dockerfile: 'FROM busybox\nCOPPY a b\n' });
+  expect((await call('check'))!).toEqual({ code: 1, output: expect.stringContaining('   2 | >>> COPPY a b') });
 });
 
 test('secrets and agents reach the step that mounts them, and no layer', async () => {

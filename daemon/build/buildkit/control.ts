@@ -107,6 +107,9 @@ export class Control {
   /** The front end runs here: clients without a gateway of their own. */
   async #describe(job: SolveJob, request: SolveRequest__Output): Promise<PendingResult> {
     requireDockerfileFrontend(request.frontend);
+    if (request.frontendAttributes['requestid']) {
+      throw unsupported('the build option "requestid" is answered at the gateway (LLBBridge.Solve) only');
+    }
     const extra = { ...job.extra, cacheFrom: cacheOptions(request).cacheFrom };
     const result = await this.frontend.describe(
       job,
