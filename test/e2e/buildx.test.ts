@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ComposeProject } from '../support/compose.js';
 import { eventually } from '../support/eventually.js';
+import { DockerRegistry } from '../support/docker-registry.js';
 import { useBuildDirectory } from '../support/build-context.js';
 import { useEngine } from '../support/test-engine.js';
 
@@ -86,8 +87,9 @@ test('a mistake is shown where it is', async () => {
 });
 
 test('what is not supported is refused by name', async () => {
-  const output = await failure('FROM busybox\n', '--output', 'type=image,name=x,compression=zstd');
-  expect(output).toContain('the attribute "compression" of the output "moby" is not supported by Gantry');
+  const output = await failure('FROM busybox\n', '--output', 'type=image,name=x,nydus=true');
+  expect(output).toContain('the attribute "nydus" of the output "moby" is not supported by Gantry');
+  expect(await failure('FROM busybox\n', '--output', 'type=local,mode=delete,dest=/nowhere')).toContain('mode=delete');
 });
 
 /** What buildx prints of a request that is no build; undefined of a buildx that has no such requests. */
@@ -177,6 +179,37 @@ test('the result goes to the client as a directory or an archive', async () => {
     .trim()
     .split('\n');
   expect(names.filter((name) => !name.endsWith('/')).sort()).toEqual(['a', 'o/l', 'o/x', 'o/y']);
+  rmSync(out, { recursive: true });
+});
+
+test('--push pushes what was built; what the image store cannot keep is warned of', async () => {
+  const registry = new DockerRegistry();
+  await registry.start();
+  try {
+    const name = `${registry.host}/pushed:1`;
+    write({ Dockerfile: 'FROM busybox\nRUN echo 1 > /one\n' });
+    const output = await buildx(['build', '--progress=plain', '--tag', name, '--push', directory.path]);
+    expect(output).toContain(`naming to ${name}`);
+    await engine.docker.ok('rmi', name);
+    expect(await engine.docker.ok('run', '--rm', name, 'cat', '/one')).toBe('1');
+    await engine.docker.ok('rmi', name);
+  } finally {
+    await registry.stop();
+  }
+  const attributes = 'type=image,name=built,compression=zstd,annotation.a=b,rewrite-timestamp=true';
+  const warned = await build('FROM busybox\n', '--output', attributes);
+  expect(warned).toMatch(/compression=zstd has no effect/);
+  expect(warned).toMatch(/annotation\.a=b has no effect/);
+});
+
+test('files are put into a directory named after the platform', async () => {
+  const out = join(directory.path, '..', 'split');
+  const dockerfile = 'FROM scratch\nCOPY Dockerfile /f\n';
+  const platform = ['--platform', 'linux/arm/v7'];
+  await build(dockerfile, ...platform, '--output', `type=local,platform-split=true,dest=${out}`);
+  expect(readdirSync(join(out, 'linux_arm_v7'))).toEqual(['f']);
+  await build(dockerfile, ...platform, '--output', `type=tar,platform-split=true,dest=${out}.tar`);
+  expect(execFileSync('tar', ['-tf', `${out}.tar`], { encoding: 'utf8' })).toContain('linux_arm_v7/f\n');
   rmSync(out, { recursive: true });
 });
 

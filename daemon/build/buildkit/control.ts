@@ -124,7 +124,8 @@ export class Control {
 
   async #exports(job: SolveJob, outputs: readonly WantedOutput[]): Promise<ReturnType<typeof buildExport>[]> {
     const session = outputs.length > 0 ? await this.sessions.get(job.sessionId, job.signal) : undefined;
-    return outputs.map((output, index) => buildExport(output, index, () => session!, job.signal));
+    const warn = (message: string): void => job.status.report({ kind: 'warning', vertex: '', message });
+    return outputs.map((output, index) => buildExport(output, index, () => session!, warn, job.signal));
   }
 
   #complete(job: SolveJob, request: SolveRequest__Output, record: HistoryRecord): void {
