@@ -32,3 +32,15 @@ export function nearest(given: string, known: readonly string[]): string | undef
   }
   return best?.name;
 }
+
+/** The one of the known names, read as they are written, that is fewest letters away and no more than so many. */
+export function nearestWithin(given: string, known: Iterable<string>, letters: number): string | undefined {
+  const name = given.slice(0, 64);
+  let best: { name: string; distance: number } | undefined;
+  for (const candidate of known) {
+    if (Math.abs(candidate.length - name.length) > letters) continue;
+    const distance = editDistance(name, candidate);
+    if (distance <= letters && distance < (best?.distance ?? Infinity)) best = { name: candidate, distance };
+  }
+  return best?.name;
+}

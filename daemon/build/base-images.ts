@@ -40,19 +40,19 @@ export class BaseImages {
 
   async #find(text: string, platform: Platform): Promise<Image> {
     const byId = wholeId(text) ?? (idPrefix(text) === undefined ? undefined : text);
-    const local = this.#local(text, platform);
+    const local = this.local(text, platform);
     if (local && (!this.request.pull || byId === local.id)) return local;
     const reference = withDefaultTag(parseReference(text));
     const name = familiarReference(reference);
     const vertex = new Vertex(this.report, `metadata ${name} ${JSON.stringify(platform)}`, `[internal] load ${name}`);
     await vertex.run(() => this.#pull(reference, platform, vertex));
-    const pulled = this.#local(name, platform);
+    const pulled = this.local(name, platform);
     if (!pulled) throw new GantryError('not-found', `${name}: no image for the platform was found`);
     return pulled;
   }
 
-  /** An image of another platform counts as absent. */
-  #local(text: string, platform: Platform): Image | undefined {
+  /** Only if it is here; an image of another platform counts as absent. */
+  local(text: string, platform: Platform = hostPlatform): Image | undefined {
     const image = this.lookup.find(text);
     return image && matchesPlatform(platformOf(image.document), platform) ? image : undefined;
   }

@@ -10,6 +10,8 @@ export interface BuildContext {
    * @param progress told the bytes that have come so far
    */
   open(wanted: WantedFiles, signal: AbortSignal, progress?: (bytes: number) => void): Promise<ContextTree>;
+  /** What its `.dockerignore` says; none where there is none. */
+  ignorePatterns?: () => Promise<readonly string[]>;
 }
 
 /** What a build is going to read of a context. More may be there; less may not. */

@@ -49,6 +49,9 @@ export interface WarningEvent {
   kind: 'warning';
   vertex: string;
   message: string;
+  /** What is to be said of all such warnings, and where more is to be read. */
+  detail?: string;
+  url?: string;
   /** Of the Dockerfile. */
   lines?: { first: number; last: number };
 }

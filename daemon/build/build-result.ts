@@ -1,5 +1,7 @@
+import type { Outline, Target } from '../dockerfile/outline.js';
 import type { Digest } from '../images/digest.js';
 import type { ImageDocument } from '../images/image-document.js';
+import type { CheckResult } from './build-checks.js';
 
 /** What a build made. It keeps its layers from being removed until it is released. */
 export interface BuildResult {
@@ -17,8 +19,18 @@ export interface BuildResult {
   release(): Promise<void>;
 }
 
+/** What a Dockerfile says, and what is wrong with it. */
+export interface Inspection {
+  checks: CheckResult;
+  targets: Target[];
+  outline: Outline;
+}
+
 /** What runs builds. `daemon/build/builder.ts` is the one there is. */
 export interface Build {
+  /** What there is to say of a Dockerfile, without building it. Images that are not here are not asked for. */
+  inspect(request: import('./build-request.js').BuildRequest): Promise<Inspection>;
+
   /** @throws GantryError; DockerfileError or BuildError with the line at fault */
   build(
     request: import('./build-request.js').BuildRequest,

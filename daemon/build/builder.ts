@@ -3,20 +3,22 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { checkDockerfile } from '../dockerfile/checks.js';
-import { parseCheckOptions } from '../dockerfile/check-options.js';
+import { outlineOf, targetsOf } from '../dockerfile/outline.js';
 import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.js';
 import { GantryError, invalid } from '../errors.js';
 import { digestOf } from '../images/digest.js';
 import type { Images } from '../images/images.js';
+import type { Image } from '../images/lookup.js';
+import type { Platform } from '../images/platform.js';
 import type { ImagePlan } from '../images/publication.js';
 import type { Puller } from '../images/registry/pull.js';
 import { Slots } from '../slots.js';
 import type { BuildCacheStore } from '../store/build-cache.js';
 import { BaseImages } from './base-images.js';
+import { checkBuild, reportViolations, type CheckedBuild } from './build-checks.js';
 import type { ReportProgress } from './build-progress.js';
 import type { BuildRequest } from './build-request.js';
-import type { Build, BuildResult } from './build-result.js';
+import type { Build, BuildResult, Inspection } from './build-result.js';
 import type { BuildSession } from './build-session.js';
 import { StepCache } from './cache.js';
 import type { CacheMounts } from './cache-mounts.js';
@@ -68,6 +70,26 @@ export class Builder implements Build {
     }
   }
 
+  async inspect(request: BuildRequest): Promise<Inspection> {
+    const dockerfile = parseDockerfile(request.dockerfile);
+    const { variables, globals, plan } = planOf(dockerfile, request);
+    const bases = new BaseImages(this.images.lookup, this.puller, request, () => undefined);
+    const image = (reference: string, platform: Platform): Promise<Image | undefined> =>
+      Promise.resolve(bases.local(reference, platform));
+    const needed = plan.stages.map(({ index, base, instructions }) => ({
+      index,
+      base: base.kind === 'stage' ? base.index : undefined,
+      instructions,
+    }));
+    return {
+      checks: await checkBuild({ dockerfile, plan, globals, request, image }),
+      targets: targetsOf(dockerfile),
+      outline: outlineOf(dockerfile, needed, plan.target, globals, (name) =>
+        variables.declare(name, undefined, new Map()),
+      ),
+    };
+  }
+
   /** Stops what is being built. Resolves when nothing of it runs any more. */
   async close(): Promise<void> {
     this.#closing.abort(new GantryError('unavailable', 'the build was stopped: the daemon is shutting down'));
@@ -93,12 +115,23 @@ export class Builder implements Build {
   }
 }
 
+/** The stages that are needed, and what they have for variables. */
+function planOf(
+  dockerfile: Dockerfile,
+  request: BuildRequest,
+): { variables: BuildArguments; globals: ReadonlyMap<string, string>; plan: BuildPlan } {
+  const variables = new BuildArguments(request.buildArgs, platformArguments(targetPlatform({ request })));
+  const { escape } = dockerfile.directives;
+  const globals = variables.globals(dockerfile.globalArguments, escape, request.target ?? 'default');
+  return { variables, globals, plan: planBuild(dockerfile, request, globals) };
+}
+
 /** One build from its start to its end. */
 class BuildRun {
   readonly #failure = new AbortController();
   readonly #session: BuildSession;
   readonly #results: StageResults;
-  readonly #check: () => void;
+  readonly #checked: CheckedBuild;
   #privateDirectory: string | undefined;
 
   constructor(
@@ -109,10 +142,7 @@ class BuildRun {
   ) {
     const { images, puller, cacheMounts, containers } = builder;
     const { escape } = dockerfile.directives;
-    const platform = targetPlatform({ request });
-    const variables = new BuildArguments(request.buildArgs, platformArguments(platform));
-    const globals = variables.globals(dockerfile.globalArguments, escape, request.target ?? 'default');
-    const plan = planBuild(dockerfile, request, globals);
+    const { variables, globals, plan } = planOf(dockerfile, request);
     const sources = new StageSources(dockerfile.stages, request);
     const signal = AbortSignal.any([request.signal, this.#failure.signal]);
     const layers = new BuildLayers(images.content, request.sourceDateEpoch);
@@ -124,7 +154,10 @@ class BuildRun {
       globals,
       (error) => this.#failure.abort(error),
     );
-    this.#check = () => check(dockerfile, plan, globals, request, report);
+    // What cannot be had fails the build where it is needed.
+    const image = (reference: string, platform: Platform): Promise<Image | undefined> =>
+      bases.find(reference, platform).catch(() => undefined);
+    this.#checked = { dockerfile, plan, globals, request, image };
     const stage = (index: number): Promise<StageState> => this.#results.result(index);
     this.#session = {
       request,
@@ -149,7 +182,7 @@ class BuildRun {
   async build(): Promise<BuildResult> {
     const session = this.#session;
     const { request } = session;
-    this.#check();
+    reportViolations(await checkBuild(this.#checked), session.report);
     await this.#importCaches();
     const built = labelled(await this.#results.target(), request.labels);
     this.#warnOfUnused();
@@ -222,26 +255,6 @@ class BuildRun {
     await this.#release();
     await this.#session.layers.discard();
   }
-}
-
-/** Warns of what is not good in a Dockerfile. @throws GantryError invalid where that shall fail the build */
-function check(
-  dockerfile: Dockerfile,
-  plan: BuildPlan,
-  globals: ReadonlyMap<string, string>,
-  { buildArgs }: BuildRequest,
-  report: ReportProgress,
-): void {
-  const options = parseCheckOptions(buildArgs['BUILDKIT_DOCKERFILE_CHECK'] ?? dockerfile.directives.check ?? '');
-  const built = new Set(plan.stages.map(({ index }) => index));
-  const violations = checkDockerfile(dockerfile, built, globals).filter(({ rule }) => !options.skips(rule));
-  for (const { rule, message, location } of violations) {
-    const text = `${rule}: ${message} (line ${location.line})`;
-    report({ kind: 'warning', vertex: '', message: text, lines: { first: location.line, last: location.lastLine } });
-  }
-  if (!options.isError || violations.length === 0) return;
-  const rules = [...new Set(violations.map(({ rule }) => rule))].sort();
-  throw invalid(`lint violation found for rules: ${rules.join(', ')}`);
 }
 
 function labelled(state: StageState, labels: Readonly<Record<string, string>>): StageState {

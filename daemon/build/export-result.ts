@@ -3,6 +3,7 @@ import { finished, pipeline } from 'node:stream/promises';
 import { readFromPipe } from '../containers/pipe-transfer.js';
 import type { Images } from '../images/images.js';
 import { Publication, type ImagePlan } from '../images/publication.js';
+import { formatPlatform } from '../images/platform.js';
 import { familiarReference, parseReference, withDefaultTag, type Reference } from '../images/reference.js';
 import type { BuildExport } from './build-export.js';
 import type { BuildSession } from './build-session.js';
@@ -45,10 +46,10 @@ async function exportOne(
     case 'image':
       return publishImage(session, images, plan, wanted.names.map(nameOf), vertex);
     case 'tar':
-      await writeTar(session, state, await wanted.open());
+      await writeTar(session, state, wanted.byPlatform ? platformDirectory(state) : '', await wanted.open());
       return [];
     case 'local':
-      await giveDirectory(session, state, wanted.receive);
+      await giveDirectory(session, state, wanted.byPlatform ? platformDirectory(state) : '', wanted.receive);
       return [];
     case 'oci':
     case 'docker':
@@ -56,6 +57,9 @@ async function exportOne(
       return [];
   }
 }
+
+/** "linux_arm_v7" */
+const platformDirectory = ({ platform }: StageState): string => formatPlatform(platform).replaceAll('/', '_');
 
 const nameOf = (name: string): Reference => withDefaultTag(parseReference(name));
 
@@ -86,10 +90,11 @@ async function publishImage(
 async function writeTar(
   { layers, addon, mapping, signal }: BuildSession,
   state: StageState,
+  directory: string,
   output: Writable,
 ): Promise<void> {
   const root = layers.root(state.layers);
-  const tar = readFromPipe(addon, (end) => addon.pack(root, '/', end, { as: '', idMap: mapping }));
+  const tar = readFromPipe(addon, (end) => addon.pack(root, '/', end, { as: directory, idMap: mapping }));
   await pipeline(tar, output, { signal });
 }
 
@@ -97,13 +102,14 @@ async function writeTar(
 async function giveDirectory(
   { layers, addon, mapping }: BuildSession,
   state: StageState,
+  directory: string,
   receive: (directory: string) => Promise<void>,
 ): Promise<void> {
   const [only, ...more] = layers.directories(state.layers);
-  if (more.length === 0 && !mapping.shifts) return receive(only!);
+  if (more.length === 0 && !mapping.shifts && directory === '') return receive(only!);
   const { upper } = layers.newUpper();
   const root = layers.root(state.layers);
-  const items = [{ from: '/', to: '/' }];
+  const items = [{ from: '/', to: `/${directory}` }];
   await addon.copyTrees(root, { kind: 'directory', path: upper }, items, { defaultOwner: mapping.root });
   await receive(upper);
   await addon.removeTree(upper);

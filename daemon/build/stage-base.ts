@@ -12,7 +12,8 @@ import { chainIdOf, type BuildLayer } from './layers.js';
 import type { PlannedStage, Source } from './plan.js';
 import type { StageState } from './stage-state.js';
 
-const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** What there is without a base image. */
+export const initialEnvironment = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'] as const;
 
 /** What a stage starts with, and what its base wants done first. */
 export interface StageBase {
@@ -61,7 +62,7 @@ async function stateOf(
 function emptyState({ request }: BuildSession, platform: Platform): StageState {
   return {
     platform,
-    config: { Env: [defaultPath], WorkingDir: '/' },
+    config: { Env: [...initialEnvironment], WorkingDir: '/' },
     author: undefined,
     history: [],
     layers: [],

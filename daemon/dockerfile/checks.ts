@@ -1,33 +1,44 @@
+import { isReference } from '../images/reference.js';
+import type { Rule } from './check-rules.js';
 import type { Location } from './dockerfile-error.js';
 import type { Instruction, InstructionOf } from './instruction.js';
 import type { Dockerfile, Stage } from './parse.js';
+import { ShellWords, type Variables } from './shell-words.js';
 
 /** Something in a Dockerfile that is allowed and still not good. */
 export interface Violation {
   /** As Docker calls it. */
-  rule: string;
+  rule: Rule;
   message: string;
   location: Location;
 }
 
-type Report = (rule: string, message: string, location: Location) => void;
+type Report = (rule: Rule, message: string, location: Location) => void;
+
+/** What a Dockerfile is checked with. */
+export interface CheckedWith {
+  /** The stages that the target needs: what is in the others does not matter, their names do. */
+  built: ReadonlySet<number>;
+  /** What FROM can name. */
+  globals: Variables;
+  /** The same without what the client has given. */
+  defaults: Variables;
+}
 
 /**
  * Looks for what Docker's build checks warn of.
  *
  * @see https://docs.docker.com/reference/build-checks/
- * @param built the stages that the target needs: what is in the others does not matter, their names do
- * @param globals what FROM can name
  */
 export function checkDockerfile(
-  { globalArguments, stages }: Dockerfile,
-  built: ReadonlySet<number>,
-  globals: ReadonlyMap<string, string>,
+  { directives, globalArguments, stages }: Dockerfile,
+  { built, globals, defaults }: CheckedWith,
 ): Violation[] {
   const violations: Violation[] = [];
   const report: Report = (rule, message, location) => violations.push({ rule, message, location });
   const all = [...globalArguments, ...stages.flatMap(({ from, instructions }) => [from, ...instructions])];
   all.forEach((instruction) => checkContinuation(instruction, report));
+  all.forEach((instruction) => checkDescription(instruction, report));
   checkCasing(all, report);
   const declared = new Set([
     ...globals.keys(),
@@ -35,6 +46,7 @@ export function checkDockerfile(
   ]);
   stages.forEach((stage, index) => {
     checkFrom(stage, stages.slice(0, index), declared, report);
+    checkDefaults(stage, directives.escape, defaults, report);
     const maintainer = stage.instructions.find(({ keyword }) => keyword === 'MAINTAINER');
     if (maintainer) {
       report(
@@ -101,6 +113,36 @@ function checkFrom({ from }: Stage, above: readonly Stage[], declared: ReadonlyS
   checkPlatform(from, report);
 }
 
+/** Whether FROM makes sense when the client gives nothing. */
+function checkDefaults({ from }: Stage, escape: string, defaults: Variables, report: Report): void {
+  if (!from.image.includes('$')) return;
+  let image = '';
+  try {
+    image = new ShellWords(escape, defaults).expand(from.image);
+  } catch {
+    // What cannot be expanded is no name.
+  }
+  if (image !== '' && isReference(image)) return;
+  const message = `Default value for ARG ${from.image} results in empty or invalid base image name`;
+  report('InvalidDefaultArgInFrom', message, from.location);
+}
+
+/** Comments above a stage and an ARG are shown as what they are for, if they begin with the name. */
+function checkDescription(instruction: Instruction, report: Report): void {
+  const { keyword, comments = [], location } = instruction;
+  const names = namesOf(instruction);
+  const comment = comments.filter((text) => !/^(?:syntax|escape|check)\s*=/i.test(text)).at(-1);
+  if (names.length === 0 || comment === undefined || names.includes(word(comment))) return;
+  const [name] = names.length > 1 ? ['<arg_key>'] : names;
+  const message = `Comment for ${keyword} should follow the format: \`# ${name} <description>\``;
+  report('InvalidDefinitionDescription', message, location);
+}
+
+function namesOf(instruction: Instruction): string[] {
+  if (instruction.keyword === 'ARG') return instruction.variables.map(nameOf);
+  return instruction.keyword === 'FROM' && instruction.stage !== undefined ? [instruction.stage] : [];
+}
+
 function checkPlatform({ platform = '', stage = '', location }: InstructionOf<'FROM'>, report: Report): void {
   if (/^\$(?:TARGETPLATFORM|\{TARGETPLATFORM\})$/.test(platform)) {
     const message = `Setting platform to predefined ${platform} in FROM is redundant as this is the default behavior`;
@@ -129,6 +171,7 @@ function checkStage({ instructions }: Stage, base: CheckedStage | undefined, rep
     if (keyword === 'SHELL') stage.hasShell = true;
     if (keyword === 'WORKDIR') checkDirectory(instruction, stage, report);
     if (keyword === 'ENV' || keyword === 'LABEL') checkPairs(instruction, report);
+    if (keyword === 'EXPOSE') checkPorts(instruction, report);
     if (keyword === 'ARG') checkSecrets(instruction, instruction.variables.map(nameOf), report);
     if (keyword === 'CMD' || keyword === 'ENTRYPOINT') checkCommand(instruction, stage, report);
     if (keyword === 'CMD' || keyword === 'ENTRYPOINT' || keyword === 'HEALTHCHECK')
@@ -175,6 +218,20 @@ function checkSecrets({ keyword, location }: Instruction, names: readonly string
     if (!secret.test(name) || noSecret.test(name)) continue;
     const message = `Do not use ARG or ENV instructions for sensitive data (${keyword} "${name}")`;
     report('SecretsUsedInArgOrEnv', message, location);
+  }
+}
+
+function checkPorts({ values, location }: { values: string[]; location: Location }, report: Report): void {
+  for (const port of values) {
+    if (port.includes('$')) continue;
+    const [, protocol = ''] = /\/([^/]*)$/.exec(port) ?? [];
+    if (!isLower(protocol)) {
+      const message = `Defined protocol '${port}' in EXPOSE instruction should be lowercase`;
+      report('ExposeProtoCasing', message, location);
+    }
+    if (!port.includes(':')) continue;
+    const message = `EXPOSE instruction should not define an IP address or host-port mapping, found '${port}'`;
+    report('ExposeInvalidFormat', message, location);
   }
 }
 

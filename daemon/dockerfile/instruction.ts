@@ -16,7 +16,13 @@ export interface Copied {
 }
 
 /** One instruction of a Dockerfile, with its variables not yet replaced. */
-export type Instruction = { location: Location; /** As it is shown to the user. */ text: string } & (
+export type Instruction = {
+  location: Location;
+  /** As it is shown to the user. */
+  text: string;
+  /** What the comments above it say, if there are any. */
+  comments?: readonly string[];
+} & (
   | { keyword: 'FROM'; image: string; stage?: string; platform?: string }
   | { keyword: 'ARG'; variables: { name: string; value?: string }[] }
   | { keyword: 'ENV' | 'LABEL'; pairs: [string, string][] }

@@ -5,6 +5,8 @@ import { endsHeredoc, heredocLine, heredocsOf, type Heredoc } from './heredocs.j
 /** One instruction with its continuation lines joined, without comments, and its here-documents. */
 export interface LogicalLine {
   text: string;
+  /** What the comments above it say. */
+  comments: string[];
   heredocs: Heredoc[];
   location: Location;
 }
@@ -36,7 +38,11 @@ class LineReader {
   }
 
   next(): LogicalLine | undefined {
-    while (this.#position < this.lines.length && isSkipped(this.lines[this.#position]!)) this.#position++;
+    const comments: string[] = [];
+    while (this.#position < this.lines.length && isSkipped(this.lines[this.#position]!)) {
+      const [, comment] = /^\s*#\s*(.*?)\s*$/.exec(this.lines[this.#position++]!) ?? [];
+      if (comment !== undefined) comments.push(comment);
+    }
     if (this.#position >= this.lines.length) return undefined;
     const first = this.#position;
     const text = this.#join().trim();
@@ -47,7 +53,7 @@ class LineReader {
       text: this.lines.slice(first, this.#position).join('\n'),
     });
     for (const heredoc of heredocs) this.#readHeredoc(heredoc, location);
-    return { text, heredocs, location: location() };
+    return { text, comments, heredocs, location: location() };
   }
 
   #join(): string {

@@ -11,7 +11,7 @@ import { nearest } from '../suggestion.js';
 /** An instruction without what every one has. */
 type Parsed = Instruction extends infer One
   ? One extends Instruction
-    ? Omit<One, 'location' | 'text'>
+    ? Omit<One, 'location' | 'text' | 'comments'>
     : never
   : never;
 
@@ -52,7 +52,8 @@ const parsers: Readonly<Record<string, (source: Source) => Parsed>> = {
  */
 export function parseInstruction(line: LogicalLine, escape: string): Instruction {
   try {
-    return { ...parse(line, escape), location: line.location, text: line.text };
+    const { location, text, comments } = line;
+    return { ...parse(line, escape), location, text, ...(comments.length > 0 && { comments }) };
   } catch (error) {
     if (error instanceof GantryError) throw new DockerfileError(error.message, line.location);
     throw error;
@@ -164,6 +165,11 @@ const isMarkerOf = (word: string, name: string): boolean =>
 
 function parseCopy(source: Source): Parsed {
   const from = source.flags.value('from');
+  if (from?.includes('$')) {
+    throw invalid(
+      'variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround',
+    );
+  }
   const parents = source.flags.boolean('parents');
   return { keyword: 'COPY', ...(from !== undefined && { from }), parents, ...parseCopied(source) };
 }

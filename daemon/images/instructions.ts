@@ -123,9 +123,10 @@ function oneWord(instruction: string, text: string, words: ShellWords): string {
   return word;
 }
 
-/** "80", "53/udp", "8000-8003/tcp" */
+/** "80", "53/udp", "8000-8003/tcp"; an address and a port of the host before it, as of `-p`, mean nothing. */
 function expandPorts(text: string): string[] {
-  const [, first = '', last = first, protocol = 'tcp'] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(\w+))?$/.exec(text) ?? [];
+  const [, first = '', last = first, protocol = 'tcp'] =
+    /^(?:(?:(?:[\d.]+|\[[\da-f:.]+\]):)?[\d-]*:)?(\d{1,5})(?:-(\d{1,5}))?(?:\/(\w+))?$/.exec(text) ?? [];
   const [start, end] = [Number(first), Number(last)];
   const name = protocol.toLowerCase();
   if (first === '' || start < 1 || end > 65535 || end < start) throw invalid(`invalid containerPort: ${text}`);

@@ -44,6 +44,15 @@ export function parseReference(text: string): Reference {
   return { repository: `${domain}/${path}`, ...(tag === undefined ? {} : { tag }), ...(digest ? { digest } : {}) };
 }
 
+export function isReference(text: string): boolean {
+  try {
+    parseReference(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A repository given in one parameter and a tag in another, as /images/create and /commit have them. */
 export function parseRepositoryAndTag(repository: string, tag: string | undefined): Reference {
   const reference = parseReference(repository);

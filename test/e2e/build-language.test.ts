@@ -303,7 +303,7 @@ describe.each(bothApis)('%s', (_, variables) => {
     expect(await directory.failure(lines, '--build-arg', 'BUILDKIT_DOCKERFILE_CHECK=error=true')).toMatch(
       /lint violation/,
     );
-    expect(await directory.failure(['# check=foo=bar', ...lines])).toMatch(/invalid check option "foo=bar"/);
+    expect(await directory.failure(['# check=foo=bar', ...lines])).toMatch(/invalid check option "foo"/);
   });
 
   test.each([

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ComposeProject } from '../support/compose.js';
 import { eventually } from '../support/eventually.js';
+import { DockerRegistry } from '../support/docker-registry.js';
 import { useBuildDirectory } from '../support/build-context.js';
 import { useEngine } from '../support/test-engine.js';
 
@@ -86,10 +87,52 @@ test('a mistake is shown where it is', async () => {
 });
 
 test('what is not supported is refused by name', async () => {
-  const output = await failure('FROM busybox\n', '--output', 'type=image,name=x,compression=zstd');
-  expect(output).toContain('the attribute "compression" of the output "moby" is not supported by Gantry');
-  const { code, stderr } = await engine.docker.run(['buildx', 'build', '--call=targets', directory.path]);
-  expect([code === 0, stderr]).toEqual([false, expect.stringMatching(/frontend\.targets|unknown flag/)]);
+  const output = await failure('FROM busybox\n', '--output', 'type=image,name=x,nydus=true');
+  expect(output).toContain('the attribute "nydus" of the output "moby" is not supported by Gantry');
+  expect(await failure('FROM busybox\n', '--output', 'type=local,mode=delete,dest=/nowhere')).toContain('mode=delete');
+});
+
+/** What buildx prints of a request that is no build; undefined of a buildx that has no such requests. */
+async function call(request: string, ...options: string[]): Promise<{ code: number; output: string } | undefined> {
+  const args = ['buildx', 'build', '--progress=quiet', `--call=${request}`, ...options, directory.path];
+  const { code, stdout, stderr } = await engine.docker.run(args);
+  return stderr.includes('unknown flag') ? undefined : { code, output: stdout + stderr };
+}
+
+test('a Dockerfile is checked, and its arguments and targets are listed, without a build', async () => {
+  const lines = [
+    '# check=experimental=CopyIgnoredFile',
+    'FROM busybox AS base',
+    'ENV FOUND=$PATH MISSING=$FOND',
+    'COPY a.log /',
+    '# tool has the tools',
+    'FROM base AS tool',
+    '# LEVEL how much of it',
+    'ARG LEVEL=3',
+    'RUN --mount=type=secret,id=token,required false',
+    'FROM missing/image',
+    'ENV X=$UNKNOWN',
+  ];
+  write({ Dockerfile: lines.join('\n'), '.dockerignore': '*.log\n' });
+  const checked = await call('check', '--target=tool');
+  if (!checked) return;
+  expect(checked).toEqual({ code: 1, output: expect.stringContaining('2 warnings have been found') });
+  expect(checked.output).toMatch(/UndefinedVar - https:\S+\nUsage of undefined variable '\$FOND'.*\n.*Dockerfile:3\n/);
+  expect(checked.output).toMatch(/CopyIgnoredFile - .*\nAttempting to Copy file "a\.log" .*\n.*Dockerfile:4\n/);
+  // Its base is not here, and not fetched: what it defines is not known.
+  expect((await call('check'))!).toEqual({ code: 0, output: expect.stringContaining('no warnings found') });
+  const outline = (await call('outline', '--target=tool', '--build-arg=LEVEL=4'))!.output;
+  expect(outline).toMatch(/TARGET: +tool\nDESCRIPTION: has the tools\n/);
+  expect(outline).toMatch(/LEVEL +4 +how much of it\n[^]*token +true/);
+  const targets = JSON.parse((await call('targets,format=json'))!.output) as { targets: object[] };
+  expect(targets.targets).toMatchObject([
+    { name: 'base', base: 'busybox' },
+    { name: 'tool', description: 'has the tools', base: 'base' },
+    { default: true, base: 'missing/image', location: { ranges: [{ start: { line: 10 } }] } },
+  ]);
+  expect((await call('none'))!.output).toContain('unsupported request frontend.none');
+  write({ Dockerfile: 'FROM busybox\nCOPPY a b\n' });
+  expect((await call('check'))!).toEqual({ code: 1, output: expect.stringContaining('   2 | >>> COPPY a b') });
 });
 
 test('secrets and agents reach the step that mounts them, and no layer', async () => {
@@ -136,6 +179,37 @@ test('the result goes to the client as a directory or an archive', async () => {
     .trim()
     .split('\n');
   expect(names.filter((name) => !name.endsWith('/')).sort()).toEqual(['a', 'o/l', 'o/x', 'o/y']);
+  rmSync(out, { recursive: true });
+});
+
+test('--push pushes what was built; what the image store cannot keep is warned of', async () => {
+  const registry = new DockerRegistry();
+  await registry.start();
+  try {
+    const name = `${registry.host}/pushed:1`;
+    write({ Dockerfile: 'FROM busybox\nRUN echo 1 > /one\n' });
+    const output = await buildx(['build', '--progress=plain', '--tag', name, '--push', directory.path]);
+    expect(output).toContain(`naming to ${name}`);
+    await engine.docker.ok('rmi', name);
+    expect(await engine.docker.ok('run', '--rm', name, 'cat', '/one')).toBe('1');
+    await engine.docker.ok('rmi', name);
+  } finally {
+    await registry.stop();
+  }
+  const attributes = 'type=image,name=built,compression=zstd,annotation.a=b,rewrite-timestamp=true';
+  const warned = await build('FROM busybox\n', '--output', attributes);
+  expect(warned).toMatch(/compression=zstd has no effect/);
+  expect(warned).toMatch(/annotation\.a=b has no effect/);
+});
+
+test('files are put into a directory named after the platform', async () => {
+  const out = join(directory.path, '..', 'split');
+  const dockerfile = 'FROM scratch\nCOPY Dockerfile /f\n';
+  const platform = ['--platform', 'linux/arm/v7'];
+  await build(dockerfile, ...platform, '--output', `type=local,platform-split=true,dest=${out}`);
+  expect(readdirSync(join(out, 'linux_arm_v7'))).toEqual(['f']);
+  await build(dockerfile, ...platform, '--output', `type=tar,platform-split=true,dest=${out}.tar`);
+  expect(execFileSync('tar', ['-tf', `${out}.tar`], { encoding: 'utf8' })).toContain('linux_arm_v7/f\n');
   rmSync(out, { recursive: true });
 });
 

@@ -130,13 +130,14 @@ export class BuildStatus {
     }
   }
 
-  #warning({ vertex, message, lines }: WarningEvent): NonNullable<StatusResponse['warnings']>[number] {
+  #warning({ vertex, message, detail, url, lines }: WarningEvent): NonNullable<StatusResponse['warnings']>[number] {
     const place = this.source &&
       lines && {
         info: { filename: this.source.filename, data: Buffer.from(this.source.text), language: 'Dockerfile' },
         ranges: [{ start: { line: lines.first }, end: { line: lines.last } }],
       };
-    return { vertex, level: 1, short: Buffer.from(message), ...place };
+    const more = { ...(detail !== undefined && { detail: [Buffer.from(detail)] }), ...(url !== undefined && { url }) };
+    return { vertex, level: 1, short: Buffer.from(message), ...more, ...place };
   }
 }
 

@@ -107,6 +107,9 @@ export class Control {
   /** The front end runs here: clients without a gateway of their own. */
   async #describe(job: SolveJob, request: SolveRequest__Output): Promise<PendingResult> {
     requireDockerfileFrontend(request.frontend);
+    if (request.frontendAttributes['requestid']) {
+      throw unsupported('the build option "requestid" is answered at the gateway (LLBBridge.Solve) only');
+    }
     const extra = { ...job.extra, cacheFrom: cacheOptions(request).cacheFrom };
     const result = await this.frontend.describe(
       job,
@@ -121,7 +124,8 @@ export class Control {
 
   async #exports(job: SolveJob, outputs: readonly WantedOutput[]): Promise<ReturnType<typeof buildExport>[]> {
     const session = outputs.length > 0 ? await this.sessions.get(job.sessionId, job.signal) : undefined;
-    return outputs.map((output, index) => buildExport(output, index, () => session!, job.signal));
+    const warn = (message: string): void => job.status.report({ kind: 'warning', vertex: '', message });
+    return outputs.map((output, index) => buildExport(output, index, () => session!, warn, job.signal));
   }
 
   #complete(job: SolveJob, request: SolveRequest__Output, record: HistoryRecord): void {

@@ -152,6 +152,7 @@ export class DockerfileFrontend {
     const excludes = (): Promise<string[]> => (ignore ??= this.#readIgnore(job, session, directory, ignoreText));
     return {
       name,
+      ignorePatterns: excludes,
       open: async ({ paths }, signal, progress = () => undefined) => {
         const followPaths = paths.some((path) => path === '.' || path === '') ? [] : [...paths].sort();
         const options = { directory, followPaths, excludes: await excludes() };

@@ -24,28 +24,41 @@ export function wantedOutputs(request: SolveRequest__Output): WantedOutput[] {
 const fixed: Readonly<Record<string, string>> = {
   push: 'false',
   'push-by-digest': 'false',
-  'registry.insecure': 'false',
-  load: 'true',
-  unpack: 'true',
-  store: 'true',
   'oci-mediatypes': 'false',
   buildinfo: 'false',
-  'platform-split': 'false',
   tar: 'true',
-  'rewrite-timestamp': 'false',
+  mode: 'copy',
   'force-compression': 'false',
 };
-/** Where either value comes to the same: what is built is always in the image store, and unpacked there. */
-const indifferent = new Set(['load', 'unpack', 'store', 'registry.insecure', 'attestation-inline']);
+/**
+ * Where either value comes to the same: what is built is always in the image store, and unpacked there; no file is younger
+ * than SOURCE_DATE_EPOCH.
+ */
+const indifferent = new Set([
+  'load',
+  'unpack',
+  'store',
+  'registry.insecure',
+  'attestation-inline',
+  'rewrite-timestamp',
+]);
+/** What Docker's image store has no place for: its images have no manifest until they are pushed. */
+const withoutEffect =
+  /^(?:compression|compression-level|force-compression|oci-mediatypes|oci-artifact|annotation(?:-[\w-]+)?(?:\[[^\]]*\])?\..+)$/;
 
-/** @throws GantryError for an output, or an attribute of one, that is not supported */
+/**
+ * @param warn told of what the output cannot have, and has no need of
+ * @throws GantryError for an output, or an attribute of one, that is not supported
+ */
 export function buildExport(
   { type, attributes }: WantedOutput,
   index: number,
   session: () => ClientSession,
+  warn: (message: string) => void,
   signal: AbortSignal,
 ): BuildExport {
-  for (const [name, value] of Object.entries(attributes)) checkAttribute(type, name, value);
+  for (const [name, value] of Object.entries(attributes)) checkAttribute(type, name, value, warn);
+  const byPlatform = /^(?:true|1)$/.test(attributes['platform-split'] ?? '');
   const open = (): Promise<ReturnType<typeof openOutput>> =>
     Promise.resolve(
       openOutput(session().rpc, fileSendService.DiffCopy, { 'buildkit-attachable-exporter-id': String(index) }),
@@ -55,13 +68,14 @@ export function buildExport(
     case 'image':
       return { kind: 'image', names: namesOf(attributes) };
     case 'tar':
-      return { kind: 'tar', open };
+      return { kind: 'tar', byPlatform, open };
     case 'oci':
     case 'docker':
       return { kind: type, names: namesOf(attributes), open };
     case 'local':
       return {
         kind: 'local',
+        byPlatform,
         receive: (directory) => sendDirectory(session(), index, directory, () => undefined, signal),
       };
     default:
@@ -69,13 +83,20 @@ export function buildExport(
   }
 }
 
-function checkAttribute(type: string, name: string, value: string): void {
+function checkAttribute(type: string, name: string, value: string, warn: (message: string) => void): void {
   if (name === 'name' || name === 'dest' || indifferent.has(name)) return;
+  if (name === 'platform-split' && (type === 'local' || type === 'tar')) return;
+  // Whoever asks for an image of Docker's store pushes it afterwards, as any other, through the API.
+  if (type === 'moby' && name === 'push') return;
   const only = fixed[name];
+  if (value === only) return;
+  if (type === 'moby' && withoutEffect.test(name)) {
+    warn(`${name}=${value} has no effect: the image store has uncompressed layers, and no manifests to annotate`);
+    return;
+  }
   if (only === undefined)
     throw unsupported(`the attribute "${name}" of the output "${type}" is not supported by Gantry`);
-  if (value !== '' && value !== only)
-    throw unsupported(`${name}=${value} of the output "${type}" is not supported by Gantry`);
+  if (value !== '') throw unsupported(`${name}=${value} of the output "${type}" is not supported by Gantry`);
 }
 
 function namesOf({ name = '' }: Readonly<Record<string, string>>): string[] {

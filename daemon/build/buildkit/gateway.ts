@@ -12,6 +12,7 @@ import { ReturnedFailure } from './failure.js';
 import type { ImageConfigs } from './image-configs.js';
 import type { ResultFiles } from './result-files.js';
 import { resultDefinition, resultIdOf } from './result-definition.js';
+import type { PendingResult } from './pending-result.js';
 import { type CallContext, unary } from './rpc-server.js';
 import type { SolveJob, SolveJobs } from './solve-job.js';
 import { answerSubrequest } from './subrequests.js';
@@ -113,10 +114,12 @@ export class Gateway {
     const cacheFrom = request.cacheImports.map(({ type, attributes }) => cacheImport(type, attributes));
     const extra = { cacheFrom, ...job.extra };
     const both = AbortSignal.any([signal, job.signal]);
-    const result = await this.frontend.describe(job, request.frontendOptions, request.frontendInputs, extra, both);
-    const id = job.add(result);
+    const describe = (): Promise<PendingResult> =>
+      this.frontend.describe(job, request.frontendOptions, request.frontendInputs, extra, both);
     const subrequest = request.frontendOptions['requestid'];
-    if (subrequest) return { result: { ref: { id: '' }, metadata: answerSubrequest(subrequest) } };
+    if (subrequest) return { result: { ref: { id: '' }, metadata: await inspected(job, subrequest, describe) } };
+    const result = await describe();
+    const id = job.add(result);
     if (request.evaluate) await result.evaluate();
     return reference(id);
   }
@@ -129,6 +132,18 @@ export class Gateway {
     const id = result.ref?.id ?? result.oldReference ?? '';
     return id === '' ? undefined : job.result(id);
   }
+}
+
+function inspected(
+  job: SolveJob,
+  subrequest: string,
+  describe: () => Promise<PendingResult>,
+): ReturnType<typeof answerSubrequest> {
+  return answerSubrequest(subrequest, async () => {
+    const pending = await describe();
+    job.add(pending);
+    return pending;
+  });
 }
 
 function reference(id: string): SolveResponse {

@@ -1,7 +1,7 @@
 import type { BuildExport } from '../build-export.js';
 import type { ReportProgress } from '../build-progress.js';
 import type { BuildRequest } from '../build-request.js';
-import type { Build, BuildResult } from '../build-result.js';
+import type { Build, BuildResult, Inspection } from '../build-result.js';
 import { located, type ShownSource } from './failure.js';
 
 /** A build that has been described, and runs when its outcome is needed. */
@@ -35,6 +35,15 @@ export class PendingResult {
     await result?.release();
     await this.discard();
     await Promise.all(this.ingredients.map((ingredient) => ingredient.leave()));
+  }
+
+  /** What there is to say of it without building it. */
+  async inspect(): Promise<Inspection> {
+    try {
+      return await this.builder.inspect({ ...this.request, exports: [], signal: this.#stop.signal });
+    } catch (error) {
+      throw located(error, this.source);
+    }
   }
 
   /** Builds it, once for everybody who asks. */

@@ -104,6 +104,7 @@ async function readContext(
   if (ignored.length > 0) await addon.removeMatching(directory, ignored);
   const context: BuildContext = {
     name: 'build context',
+    ignorePatterns: () => Promise.resolve(ignored),
     open: () => Promise.resolve({ directory, release: () => Promise.resolve() }),
   };
   return { context, dockerfile: text, dockerfileName: name };

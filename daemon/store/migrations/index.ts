@@ -9,6 +9,7 @@ import { sql as networkDefinitions } from './0008-network-definitions.js';
 import { sql as volumesOfContainers } from './0009-volumes-of-containers.js';
 import { sql as buildCache } from './0010-build-cache.js';
 import { sql as buildContexts } from './0011-build-contexts.js';
+import { sql as buildHistory } from './0012-build-history.js';
 
 /** In order; the position is the schema version, kept in SQLite's `user_version`. A released one is never edited. */
 export const migrations: readonly string[] = [
@@ -23,4 +24,5 @@ export const migrations: readonly string[] = [
   volumesOfContainers,
   buildCache,
   buildContexts,
+  buildHistory,
 ];
