@@ -73,4 +73,4 @@ export type StepPhase =
   | { phase: 'triggers'; count: number }
   | { phase: 'container'; id: string }
   /** The step's outcome, as the id that an image of it would have. */
-  | { phase: 'end'; cached: boolean; imageId: Promise<string> };
+  | { phase: 'end'; cached: boolean; imageId: () => Promise<string> };

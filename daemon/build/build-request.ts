@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream';
+import type { Dockerfile } from '../dockerfile/parse.js';
 import type { Credentials } from '../images/registry/credentials.js';
 import type { BuildContext, NamedContext } from './build-context.js';
 import type { BuildExport } from './build-export.js';
 
 /** Everything that a build is made of, in the same form from both APIs. */
 export interface BuildRequest {
-  /** The whole text of the Dockerfile. */
-  dockerfile: string;
+  dockerfile: Dockerfile;
   /** What messages call it. */
   dockerfileName: string;
   /** Name or index of the stage to build; the last one when absent. */

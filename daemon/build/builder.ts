@@ -4,7 +4,6 @@ import { rmdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { outlineOf, targetsOf } from '../dockerfile/outline.js';
-import { parseDockerfile, type Dockerfile } from '../dockerfile/parse.js';
 import { GantryError, invalid } from '../errors.js';
 import { digestOf } from '../images/digest.js';
 import type { Images } from '../images/images.js';
@@ -71,8 +70,8 @@ export class Builder implements Build {
   }
 
   async inspect(request: BuildRequest): Promise<Inspection> {
-    const dockerfile = parseDockerfile(request.dockerfile);
-    const { variables, globals, plan } = planOf(dockerfile, request);
+    const { dockerfile } = request;
+    const { variables, globals, plan } = planOf(request);
     const bases = new BaseImages(this.images.lookup, this.puller, request, () => undefined);
     const image = (reference: string, platform: Platform): Promise<Image | undefined> =>
       Promise.resolve(bases.local(reference, platform));
@@ -97,9 +96,8 @@ export class Builder implements Build {
   }
 
   async #build(request: BuildRequest, report: ReportProgress): Promise<BuildResult> {
-    const dockerfile = parseDockerfile(request.dockerfile);
     const complete = { ...request, sourceDateEpoch: request.sourceDateEpoch ?? epochOf(request.buildArgs) };
-    const run = new BuildRun(this, dockerfile, complete, report);
+    const run = new BuildRun(this, complete, report);
     try {
       return await run.build();
     } catch (error) {
@@ -116,11 +114,13 @@ export class Builder implements Build {
 }
 
 /** The stages that are needed, and what they have for variables. */
-function planOf(
-  dockerfile: Dockerfile,
-  request: BuildRequest,
-): { variables: BuildArguments; globals: ReadonlyMap<string, string>; plan: BuildPlan } {
+function planOf(request: BuildRequest): {
+  variables: BuildArguments;
+  globals: ReadonlyMap<string, string>;
+  plan: BuildPlan;
+} {
   const variables = new BuildArguments(request.buildArgs, platformArguments(targetPlatform({ request })));
+  const { dockerfile } = request;
   const { escape } = dockerfile.directives;
   const globals = variables.globals(dockerfile.globalArguments, escape, request.target ?? 'default');
   return { variables, globals, plan: planBuild(dockerfile, request, globals) };
@@ -136,13 +136,13 @@ class BuildRun {
 
   constructor(
     readonly builder: Builder,
-    dockerfile: Dockerfile,
     request: BuildRequest,
     report: ReportProgress,
   ) {
     const { images, puller, cacheMounts, containers } = builder;
+    const { dockerfile } = request;
     const { escape } = dockerfile.directives;
-    const { variables, globals, plan } = planOf(dockerfile, request);
+    const { variables, globals, plan } = planOf(request);
     const sources = new StageSources(dockerfile.stages, request);
     const signal = AbortSignal.any([request.signal, this.#failure.signal]);
     const layers = new BuildLayers(images.content, request.sourceDateEpoch);
@@ -243,6 +243,7 @@ class BuildRun {
 
   /** Gives back what only the building needed. */
   async #release(): Promise<void> {
+    this.#session.cache.noteUse();
     await this.#session.files.release();
     if (this.#privateDirectory === undefined) return;
     rmSync(this.#privateDirectory, { recursive: true, force: true });

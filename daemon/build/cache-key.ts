@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { StageState } from './stage-state.js';
 
 /** Changes with the meaning of keys, so that those of another version match nothing. */
@@ -9,9 +9,7 @@ const version = 1;
  * and neither are secrets.
  */
 export function stepKey(parent: string, what: object): string {
-  return createHash('sha256')
-    .update(JSON.stringify([version, parent, what]))
-    .digest('hex');
+  return hash('sha256', JSON.stringify([version, parent, what]));
 }
 
 /** The key of a base: its layers. Its configuration counts where a step depends on it. */

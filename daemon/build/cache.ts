@@ -1,5 +1,5 @@
 import type { Digest } from '../images/digest.js';
-import type { BuildCacheStore } from '../store/build-cache.js';
+import type { BuildCacheStore, StoredStepRow } from '../store/build-cache.js';
 import { chainIdOf, type BuildLayer, type BuildLayers } from './layers.js';
 
 /** What a step is known by, and what it stands on. */
@@ -20,6 +20,8 @@ export interface CachedStep {
 
 /** The steps of earlier builds, as one build uses them. */
 export class StepCache {
+  readonly #used: string[] = [];
+
   constructor(
     readonly store: BuildCacheStore,
     readonly layers: BuildLayers,
@@ -31,12 +33,23 @@ export class StepCache {
    * @returns undefined when the step has to run
    */
   async find(key: string, below: readonly BuildLayer[]): Promise<CachedStep | undefined> {
-    const row = this.store.step(key);
-    if (!row || row.ground !== (await chainIdOf(below))) return undefined;
-    const layer = row.chain_id && row.blob ? this.layers.stored(row.chain_id, row.blob) : undefined;
+    const ground = await chainIdOf(below);
+    const row = this.store.storedStep(key);
+    if (!row || row.ground !== ground) return undefined;
+    const layer = this.#layerOf(row);
     if (row.chain_id && !layer) return undefined;
-    this.store.useStep(key, Date.now());
+    this.#used.push(key);
     return { layer, created: new Date(row.created).toISOString() };
+  }
+
+  #layerOf({ chain_id, blob, diff_id, blob_size }: StoredStepRow): BuildLayer | undefined {
+    if (chain_id === null || blob === null || diff_id === null || blob_size === null) return undefined;
+    return this.layers.hold({ chain_id, blob, diff_id, blob_size });
+  }
+
+  /** Notes, for all at once, that what was found has been of use. */
+  noteUse(): void {
+    this.store.useSteps(this.#used.splice(0), Date.now());
   }
 
   /** Remembers a step, and gives its layer a place in the store. */

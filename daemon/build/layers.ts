@@ -7,6 +7,7 @@ import { publishLayer } from '../images/layer-publication.js';
 import type { ManifestLayer } from '../images/manifest.js';
 import { Staging } from '../images/staging.js';
 import type { Root } from '../runtime/addon.js';
+import type { ImageLayerRow } from '../store/images.js';
 
 /** A layer of a stage. Its files can be used at once; what it is called becomes known later. */
 export interface BuildLayer {
@@ -96,23 +97,27 @@ export class BuildLayers {
 
   /** A layer of the store, kept for as long as the build; undefined when it has gone. */
   stored(chainId: Digest, blob: Digest): BuildLayer | undefined {
-    const { store, directories } = this.#content;
+    const { store } = this.#content;
     const row = store.layer(chainId);
     const blobRow = store.blob(blob);
-    if (!row || !blobRow) return undefined;
+    return row && blobRow && this.hold({ ...row, blob, blob_size: blobRow.size });
+  }
+
+  /** A layer that has just been found in the store, kept for as long as the build. */
+  hold({ chain_id: chainId, diff_id: diffId, blob, blob_size: size }: FoundLayer): BuildLayer {
     this.staging.pin(chainId);
     this.staging.pin(blob);
-    return { directory: directories.layer(chainId), described: this.#describe(blob, blobRow.size, row.diff_id) };
+    return { directory: this.#content.directories.layer(chainId), described: this.#describe(blob, size, diffId) };
   }
 
   /** The layers of an image, bottom first. */
   ofImage(imageId: Digest): BuildLayer[] {
-    return this.#content.store.layersOf(imageId).flatMap((row) => this.stored(row.chain_id, row.blob) ?? []);
+    return this.#content.store.layersOf(imageId).map((row) => this.hold(row));
   }
 
   async #describe(digest: Digest, size: number, diffId: Digest): Promise<DescribedLayer> {
-    const found = this.staging.find(digest);
-    const compression = found ? await this.staging.layerCompression(found) : 'none';
+    const path = this.#content.directories.blob(digest);
+    const compression = await this.staging.layerCompression({ path, digest, diffId });
     return { digest, size, diffId, compression };
   }
 
@@ -120,6 +125,8 @@ export class BuildLayers {
     return this.staging.discard();
   }
 }
+
+type FoundLayer = Pick<ImageLayerRow, 'chain_id' | 'diff_id' | 'blob' | 'blob_size'>;
 
 export interface PublishedLayer {
   chainId: Digest;

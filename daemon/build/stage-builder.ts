@@ -215,8 +215,7 @@ export class StageBuilder {
   }
 
   #end(vertex: Vertex, state: StageState, cached: boolean): void {
-    const imageId = documentOf(state).then((document) => digestOf(JSON.stringify(document)));
-    imageId.catch(() => undefined);
+    const imageId = async (): Promise<string> => digestOf(JSON.stringify(await documentOf(state)));
     this.#tell(vertex, { phase: 'end', cached, imageId });
   }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** "sha256:" and 64 lower-case hexadecimal digits: the only algorithm that Docker and registries use. */
 export type Digest = string;
@@ -13,7 +13,7 @@ export const hexOf = (digest: Digest): string => digest.slice('sha256:'.length);
 export const shortId = (digest: Digest): string => hexOf(digest).slice(0, 12);
 
 export const digestOf = (content: string | Uint8Array): Digest =>
-  `sha256:${createHash('sha256').update(content).digest('hex')}`;
+  `sha256:${hash('sha256', content)}`;
 
 /**
  * The chain id of each layer, bottom first: what lies below counts, so equal layers on different ground differ.

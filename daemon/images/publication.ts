@@ -40,8 +40,12 @@ export class Publication {
     if (plan.layerBlobs.length !== diffIds.length) {
       throw invalid(`image ${id} has ${plan.layerBlobs.length} layers, its configuration ${diffIds.length}`);
     }
+    // One that is in the store has been checked; what it is made of has to stay, that is all.
+    const isStored = this.staging.content.store.image(id) !== undefined;
     for (const [index, blob] of plan.layerBlobs.entries()) {
-      await this.#prepareLayer(blob, diffIds[index] ?? '', chain[index] ?? '');
+      const chainId = chain[index] ?? '';
+      if (isStored) [blob, chainId].forEach((digest) => this.staging.pin(digest));
+      else await this.#prepareLayer(blob, diffIds[index] ?? '', chainId);
     }
     this.#images.push({ ...plan, id, chain });
     return id;

@@ -46,7 +46,6 @@ export class Staging {
 
   constructor(readonly content: Content) {
     this.directory = content.directories.newTemporary();
-    mkdirSync(this.directory, { mode: 0o700 });
   }
 
   /**
@@ -148,7 +147,8 @@ export class Staging {
   }
 
   /** A layer's compression, for its media type. @throws GantryError invalid for one that is not stored */
-  async layerCompression(blob: AvailableBlob): Promise<Compression> {
+  async layerCompression(blob: Omit<AvailableBlob, 'size'>): Promise<Compression> {
+    if (blob.digest === blob.diffId) return 'none';
     const file = await open(blob.path);
     try {
       const { buffer } = await file.read(Buffer.alloc(signatureLength), 0, signatureLength);
@@ -209,7 +209,7 @@ export class Staging {
     await this.#lastUnpack;
     for (const digest of this.#pins) this.content.unpin(digest);
     if (this.#pins.length > 0) this.content.sweep();
-    this.content.removeTree(this.directory);
+    if (this.#count > 0) this.content.removeTree(this.directory);
   }
 
   /** ext4 chooses the place of a layer by the hash of its name, so that must not be the same each time. */
@@ -217,8 +217,9 @@ export class Staging {
     return `${this.newPath()}-${randomBytes(8).toString('hex')}`;
   }
 
-  /** A path for something new; nothing is created. */
+  /** A path for something new; nothing is created but, with the first, the directory that all are in. */
   newPath(): string {
+    if (this.#count === 0) mkdirSync(this.directory, { mode: 0o700 });
     return join(this.directory, String(this.#count++));
   }
 

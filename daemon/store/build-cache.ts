@@ -17,6 +17,12 @@ export interface StepRow {
   uses: number;
 }
 
+/** A step with what is in the store of its layer: null for a step without one, and for a layer that has gone. */
+export interface StoredStepRow extends StepRow {
+  diff_id: string | null;
+  blob_size: number | null;
+}
+
 export interface CacheMountRow {
   /** Of its directory. */
   name: string;
@@ -39,13 +45,19 @@ export class BuildCacheStore {
     return this.#statements.step.get(key);
   }
 
+  storedStep(key: string): StoredStepRow | undefined {
+    return this.#statements.storedStep.get(key);
+  }
+
   /** In place of one of the same key. */
   saveStep(step: Omit<StepRow, 'uses'>): void {
     this.#statements.saveStep.run(step);
   }
 
-  useStep(key: string, now: number): void {
-    this.#statements.useStep.run(now, key);
+  useSteps(keys: readonly string[], now: number): void {
+    this.database.transaction(() => {
+      for (const key of keys) this.#statements.useStep.run(now, key);
+    })();
   }
 
   steps(): StepRow[] {
@@ -77,6 +89,10 @@ export class BuildCacheStore {
 function prepareAll(database: Database) {
   return {
     step: database.prepare<[string], StepRow>('SELECT * FROM build_steps WHERE key = ?'),
+    storedStep: database.prepare<[string], StoredStepRow>(
+      `SELECT build_steps.*, layers.diff_id, blobs.size AS blob_size FROM build_steps
+       LEFT JOIN layers USING (chain_id) LEFT JOIN blobs ON blobs.digest = build_steps.blob WHERE key = ?`,
+    ),
     saveStep: database.prepare<Omit<StepRow, 'uses'>>(
       `REPLACE INTO build_steps (key, parent_key, ground, chain_id, blob, description, size, created, last_used)
        VALUES (@key, @parent_key, @ground, @chain_id, @blob, @description, @size, @created, @last_used)`,

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { parseDockerfile } from '../../dockerfile/parse.js';
+import { parseDockerfile, type Dockerfile } from '../../dockerfile/parse.js';
 import { invalid, notFound, unsupported } from '../../errors.js';
 import type { Definition__Output } from '../../generated/rpc/pb/Definition.js';
 import type { BuildContext, NamedContext } from '../build-context.js';
@@ -62,9 +62,9 @@ export class DockerfileFrontend {
     try {
       const source = { filename: options.filename, text: main.text };
       job.status.source ??= source;
-      requireSound(source);
+      const dockerfile = parsed(source);
       const namedContexts = await this.#namedContexts(job, options, inputs, ingredients, signal);
-      const request = requestOf(main, session, options, namedContexts, extra);
+      const request = requestOf(main.context, dockerfile, session, options, namedContexts, extra);
       return new PendingResult(this.builder, request, source, job.status.report, ingredients, main.discard);
     } catch (error) {
       await main.discard();
@@ -226,14 +226,15 @@ export class DockerfileFrontend {
 }
 
 function requestOf(
-  { text, context }: MainContext,
+  context: BuildContext,
+  dockerfile: Dockerfile,
   session: ClientSession,
   options: DockerfileOptions,
   namedContexts: BuildRequest['namedContexts'],
   { cacheFrom, entitlements, inlineCache }: Extra,
 ): Omit<BuildRequest, 'exports' | 'signal'> {
   return {
-    dockerfile: text,
+    dockerfile,
     dockerfileName: options.filename,
     target: options.target,
     buildArgs: options.buildArgs,
@@ -255,9 +256,9 @@ function requestOf(
 }
 
 /** Mistakes are told before anything else is asked of the client. @throws LocatedFailure */
-function requireSound(source: ShownSource): void {
+function parsed(source: ShownSource): Dockerfile {
   try {
-    parseDockerfile(source.text);
+    return parseDockerfile(source.text);
   } catch (error) {
     throw located(error, source);
   }

@@ -80,7 +80,7 @@ export class ClassicOutput {
       if (container !== undefined)
         await this.#stream(` ---> Removed intermediate container ${container.slice(0, 12)}\n`);
       if (event.cached) await this.#stream(' ---> Using cache\n');
-      const id = await event.imageId.catch(() => undefined);
+      const id = await event.imageId().catch(() => undefined);
       if (id !== undefined) await this.#stream(` ---> ${shortId(id)}\n`);
     });
   }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Schemas } from '../../api.js';
 import type { Requests } from '../../generated/operations.js';
+import { parseDockerfile } from '../../dockerfile/parse.js';
 import { invalid, unsupported } from '../../errors.js';
 import { credentialsFor } from '../../images/registry/credentials.js';
 import type { BuildContext } from '../build-context.js';
@@ -17,6 +18,7 @@ export function classicRequest(
 ): BuildRequest {
   return {
     ...source,
+    dockerfile: parseDockerfile(source.dockerfile),
     target: query.target,
     buildArgs: stringMap(query.buildargs, 'buildargs'),
     labels: stringMap(query.labels, 'labels'),
