@@ -95,7 +95,11 @@ function openStream(plan: OperationPlan, reply: FastifyReply, contentType: strin
   for (const [name, value] of Object.entries(headers)) if (value !== undefined) reply.raw.setHeader(name, value);
   reply.raw.setHeader('content-type', contentType);
   reply.raw.statusCode = plan.status;
+  // What the handler writes in the same turn goes out together with the head.
+  const { socket } = reply.raw;
+  socket?.cork();
   reply.raw.flushHeaders();
+  process.nextTick(() => socket?.uncork());
   // A client that leaves is told by call.signal; a write that crosses its leaving must not be an uncaught error.
   reply.raw.on('error', () => undefined);
   return reply.raw;

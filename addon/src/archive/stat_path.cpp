@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <ctime>
+#include <utility>
 
 #include "archive/path.h"
 #include "archive/resolve.h"
@@ -85,12 +86,23 @@ PathStat stat_path(const Root& root, const std::string& path) {
   return result;
 }
 
-std::string read_file(const Root& root, const std::string& path, uint64_t max_bytes) {
-  const UniqueFd object = root.open(path, O_PATH);
+namespace {
+
+struct OpenFile {
+  UniqueFd object;
+  uint64_t size;
+};
+
+OpenFile open_regular_file(const Root& root, const std::string& path) {
+  UniqueFd object = root.open(path, O_PATH);
   struct stat status;
   check(fstat(object.get(), &status), "stat " + path);
   if (S_ISDIR(status.st_mode)) throw Error("read " + path, EISDIR);
   if (!S_ISREG(status.st_mode)) throw Error("read " + path, EINVAL, "not a regular file");
+  return {std::move(object), static_cast<uint64_t>(status.st_size)};
+}
+
+std::string read_all(const UniqueFd& object, const std::string& path, uint64_t max_bytes) {
   const UniqueFd file = reopen(object.get(), O_RDONLY | O_NOCTTY | O_NONBLOCK);
   std::string content;
   char part[1 << 14];
@@ -102,6 +114,19 @@ std::string read_file(const Root& root, const std::string& path, uint64_t max_by
     content.append(part, static_cast<size_t>(got));
     if (content.size() > max_bytes) throw Error("read " + path, EFBIG);
   }
+}
+
+}  // namespace
+
+std::string read_file(const Root& root, const std::string& path, uint64_t max_bytes) {
+  return read_all(open_regular_file(root, path).object, path, max_bytes);
+}
+
+std::optional<std::string> read_small_file(const Root& root, const std::string& path, uint64_t small,
+                                           uint64_t max_bytes) {
+  const OpenFile file = open_regular_file(root, path);
+  if (file.size > small) return std::nullopt;
+  return read_all(file.object, path, max_bytes);
 }
 
 }  // namespace gantry::archive

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "archive/root.h"
@@ -26,5 +27,9 @@ PathStat stat_path(const Root& root, const std::string& path);
 
 /// Reads a regular file of at most `max_bytes`; a longer one is EFBIG.
 std::string read_file(const Root& root, const std::string& path, uint64_t max_bytes);
+
+/// The same, unless there are more than `small` bytes.
+std::optional<std::string> read_small_file(const Root& root, const std::string& path, uint64_t small,
+                                           uint64_t max_bytes);
 
 }  // namespace gantry::archive

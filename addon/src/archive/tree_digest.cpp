@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "archive/path.h"
 #include "archive/sha256.h"
 #include "archive/tree_children.h"
@@ -13,14 +15,25 @@
 namespace gantry::archive {
 namespace {
 
+struct TooMuch {};
+
+constexpr TreeDigestLimits no_limits = {UINT64_MAX, UINT64_MAX};
+/// Of a limited reading: a list of names that is longer is not even begun.
+constexpr int64_t max_limited_directory = 8192;
+
 class TreeHasher {
  public:
-  explicit TreeHasher(const TreeDigestOptions& options)
-      : exclude_(options.exclude), owner_(options.owner), buffer_(1 << 18, '\0') {}
+  TreeHasher(const TreeDigestOptions& options, const TreeDigestLimits& limits)
+      : exclude_(options.exclude),
+        owner_(options.owner),
+        left_(limits),
+        limited_(limits.entries != UINT64_MAX),
+        buffer_(std::min<uint64_t>(limits.bytes, 1 << 18), '\0') {}
 
   void add_top(const UniqueFd& object, const std::string& path) {
     struct stat status;
     check(fstat(object.get(), &status), "stat " + path);
+    spend(status);
     if (S_ISDIR(status.st_mode)) {
       // Its content goes into a directory that is there already: what it is itself does not count.
       field("tree");
@@ -52,6 +65,7 @@ class TreeHasher {
   void add_children(int object, const std::string& path, int depth) {
     if (depth > max_tree_depth) throw Error("read " + path, ENAMETOOLONG, "directories are nested too deeply");
     for_each_child(object, path, exclude_, [&](TreeObject& child) {
+      spend(child.status);
       if (child.excluded) return add_children(child.fd.get(), child.path, depth + 1);
       add(child.fd.get(), child.status, child.name, child.path, depth + 1);
     });
@@ -71,6 +85,16 @@ class TreeHasher {
     }
   }
 
+  /// @throws TooMuch
+  void spend(const struct stat& status) {
+    if (!limited_) return;
+    const uint64_t bytes = S_ISREG(status.st_mode) ? static_cast<uint64_t>(status.st_size) : 0;
+    const bool long_directory = S_ISDIR(status.st_mode) && status.st_size > max_limited_directory;
+    if (left_.entries == 0 || bytes > left_.bytes || long_directory) throw TooMuch();
+    --left_.entries;
+    left_.bytes -= bytes;
+  }
+
   /// With its length, so that no two lists of fields are the same bytes.
   void field(std::string_view text) {
     number(text.size());
@@ -81,6 +105,8 @@ class TreeHasher {
 
   const ExcludePatterns exclude_;
   const std::optional<Owner> owner_;
+  TreeDigestLimits left_;
+  const bool limited_;
   Sha256 hash_;
   std::string buffer_;
 };
@@ -88,8 +114,17 @@ class TreeHasher {
 }  // namespace
 
 std::string tree_digest(const Root& root, const std::vector<std::string>& paths, const TreeDigestOptions& options) {
-  TreeHasher hasher(options);
-  for (const std::string& path : paths) hasher.add_top(root.open(path, O_PATH), clean_path(path));
+  return *tree_digest_within(root, paths, options, no_limits);
+}
+
+std::optional<std::string> tree_digest_within(const Root& root, const std::vector<std::string>& paths,
+                                              const TreeDigestOptions& options, const TreeDigestLimits& limits) {
+  TreeHasher hasher(options, limits);
+  try {
+    for (const std::string& path : paths) hasher.add_top(root.open(path, O_PATH), clean_path(path));
+  } catch (const TooMuch&) {
+    return std::nullopt;
+  }
   return hasher.finish();
 }
 

@@ -81,15 +81,25 @@ Napi::Value stat_path(const Napi::CallbackInfo& info) {
   });
 }
 
+/// What is read without a thread.
+constexpr uint64_t small_file = 128 << 10;
+
 Napi::Value read_file(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    auto work = [spec = root_of(info[0]), path = info[1].As<Napi::String>().Utf8Value(),
-                 limit = info[2].As<Napi::Number>().Int64Value(), root = RootHolder()]() mutable {
-      return archive::read_file(hold(root, spec), path, static_cast<uint64_t>(limit));
-    };
-    return run_on_own_thread(info.Env(), std::move(work), [](Napi::Env env, const std::string& content) {
+    const RootSpec spec = root_of(info[0]);
+    const std::string path = info[1].As<Napi::String>().Utf8Value();
+    const auto limit = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
+    const auto convert = [](Napi::Env env, const std::string& content) {
       return Napi::Buffer<char>::Copy(env, content.data(), content.size());
-    });
+    };
+    if (spec.kind == RootSpec::Kind::directory) {
+      const auto small = [&] { return archive::read_small_file(Root(spec), path, small_file, limit); };
+      if (const auto promise = run_at_once(info.Env(), small, convert)) return *promise;
+    }
+    auto work = [spec, path, limit, root = RootHolder()]() mutable {
+      return archive::read_file(hold(root, spec), path, limit);
+    };
+    return run_on_own_thread(info.Env(), std::move(work), convert);
   });
 }
 

@@ -31,17 +31,26 @@ Napi::Value find_paths(const Napi::CallbackInfo& info) {
   });
 }
 
+/// What is hashed without a thread.
+constexpr archive::TreeDigestLimits at_once = {32, 128 << 10};
+
 Napi::Value tree_digest(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     archive::TreeDigestOptions options;
     const auto object = info[2].As<Napi::Object>();
     options.exclude = texts(object.Get("exclude"));
     if (object.Get("owner").IsObject()) options.owner = owner_of(object.Get("owner"));
-    auto work = [spec = root_of(info[0]), paths = texts(info[1]), options, root = RootHolder()]() mutable {
+    const archive::RootSpec spec = root_of(info[0]);
+    const std::vector<std::string> paths = texts(info[1]);
+    const auto convert = [](Napi::Env env, const std::string& digest) { return Napi::String::New(env, digest); };
+    if (spec.kind == archive::RootSpec::Kind::directory) {
+      const auto few = [&] { return archive::tree_digest_within(archive::Root(spec), paths, options, at_once); };
+      if (const auto promise = run_at_once(info.Env(), few, convert)) return *promise;
+    }
+    auto work = [spec, paths, options, root = RootHolder()]() mutable {
       return archive::tree_digest(hold(root, spec), paths, options);
     };
-    return run_on_own_thread(info.Env(), std::move(work),
-                             [](Napi::Env env, const std::string& digest) { return Napi::String::New(env, digest); });
+    return run_on_own_thread(info.Env(), std::move(work), convert);
   });
 }
 

@@ -64,4 +64,20 @@ Napi::Value run_on_own_thread(Napi::Env env, Work work, Convert convert) {
   return promise;
 }
 
+/// For work that a thread would take longer to begin than to do: runs it here and now. `work` gives up, with nothing,
+/// what is too much for that.
+/// @returns the promise that is settled already; nothing where a thread has to do it
+template <typename Work, typename Convert>
+std::optional<Napi::Value> run_at_once(Napi::Env env, Work work, Convert convert) {
+  auto deferred = Napi::Promise::Deferred::New(env);
+  try {
+    const auto result = work();
+    if (!result) return std::nullopt;
+    deferred.Resolve(convert(env, *result));
+  } catch (const Error& error) {
+    deferred.Reject(to_javascript(env, error).Value());
+  }
+  return deferred.Promise();
+}
+
 }  // namespace gantry

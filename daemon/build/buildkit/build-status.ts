@@ -62,7 +62,8 @@ export class BuildStatus {
       const done = (): void => {
         this.#waiting.delete(done);
         signal.removeEventListener('abort', done);
-        resolve();
+        // What is told in the same turn goes into the same message.
+        setImmediate(resolve);
       };
       this.#waiting.add(done);
       signal.addEventListener('abort', done);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Addon } from '../../runtime/addon.js';
 import type { BuildContextRow, BuildContextStore } from '../../store/build-contexts.js';
@@ -168,7 +168,7 @@ export class ContextStore {
   /** Undefined for a tree that is not worth its row: it begins anew. */
   async #readIndex(id: string): Promise<TreeIndex | undefined> {
     try {
-      return decodeIndex(await readFile(this.#index(id)));
+      return decodeIndex(readFileSync(this.#index(id)));
     } catch {
       await this.addon.removeTree(join(this.#directory, id));
       return undefined;

@@ -76,8 +76,14 @@ export class DockerfileFrontend {
   /** The Dockerfile and the context, from wherever they are. */
   async #openMain(job: SolveJob, options: DockerfileOptions, signal: AbortSignal): Promise<MainContext> {
     if (options.contextLocation !== undefined) return this.#openRemote(job, options, options.contextLocation, signal);
+    const { contextDirectory: directory, sessionIds } = options;
+    const session = await this.#sessionOf(job, sessionIds, directory, signal);
+    // At the same time as the Dockerfile, though another list may turn out to go before it.
+    const general = this.#readIgnore(job, session, directory);
+    general.catch(() => undefined);
     const { text, ignoreText } = await this.#readDockerfile(job, options, signal);
-    const context = await this.#context(job, options, ignoreText, signal);
+    const excludes = ignoreText === undefined ? general : Promise.resolve(parseIgnoreFile(ignoreText));
+    const context = this.#clientContext('build context', session, directory, () => excludes);
     return { text, context, discard: () => Promise.resolve() };
   }
 
@@ -126,30 +132,13 @@ export class DockerfileFrontend {
     return { text, ignoreText: files.text(ignoreName) };
   }
 
-  async #context(
-    job: SolveJob,
-    options: DockerfileOptions,
-    ignoreText: string | undefined,
-    signal: AbortSignal,
-  ): Promise<BuildContext> {
-    const { contextDirectory: directory, sessionIds } = options;
-    const session = await this.#sessionOf(job, sessionIds, directory, signal);
-    return this.#clientContext(job, 'build context', session, directory, ignoreText);
-  }
-
-  /**
-   * A directory of the client.
-   * @param ignoreText in the place of its own .dockerignore, which is read once, when files are wanted
-   */
+  /** A directory of the client. @param excludes what of it is not there for builds */
   #clientContext(
-    job: SolveJob,
     name: string,
     session: ClientSession,
     directory: string,
-    ignoreText?: string,
+    excludes: () => Promise<string[]>,
   ): BuildContext {
-    let ignore: Promise<string[]> | undefined;
-    const excludes = (): Promise<string[]> => (ignore ??= this.#readIgnore(job, session, directory, ignoreText));
     return {
       name,
       ignorePatterns: excludes,
@@ -168,16 +157,10 @@ export class DockerfileFrontend {
     };
   }
 
-  async #readIgnore(
-    job: SolveJob,
-    session: ClientSession,
-    directory: string,
-    ignoreText: string | undefined,
-  ): Promise<string[]> {
+  async #readIgnore(job: SolveJob, session: ClientSession, directory: string): Promise<string[]> {
     const name = '[internal] load .dockerignore';
     const vertex = new Vertex(job.status.report, `${name} ${session.offer.id} ${job.ref}`, name);
     return vertex.run(async () => {
-      if (ignoreText !== undefined) return parseIgnoreFile(ignoreText);
       const files = await readFiles(vertex, 'transferring context:', session, directory, ['.dockerignore'], job.signal);
       return parseIgnoreFile(files.text('.dockerignore') ?? '');
     });
@@ -197,7 +180,9 @@ export class DockerfileFrontend {
       else if (scheme === 'input') contexts.set(name, await this.#input(rest, inputs, ingredients));
       else if (scheme === 'local') {
         const session = await this.#sessionOf(job, sessionIds, rest, signal);
-        contexts.set(name, { kind: 'tree', context: this.#clientContext(job, `context ${name}`, session, rest) });
+        let ignored: Promise<string[]> | undefined;
+        const excludes = (): Promise<string[]> => (ignored ??= this.#readIgnore(job, session, rest));
+        contexts.set(name, { kind: 'tree', context: this.#clientContext(`context ${name}`, session, rest, excludes) });
       } else throw unsupported(`the build context "${name}" (${value}) is of a kind that Gantry does not support`);
     }
     return contexts;

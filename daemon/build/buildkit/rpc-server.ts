@@ -20,13 +20,16 @@ export interface CallContext {
   metadata: Metadata;
 }
 
+/** One for all: an exception costs more than a small call. */
+const clientLeft = new DOMException('the client has given up', 'AbortError');
+
 /** A method with one response. */
 export function unary<Request, Response>(
   handle: (request: Request, context: CallContext) => Promise<Response>,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     const left = new AbortController();
-    call.on('cancelled', () => left.abort());
+    call.on('cancelled', () => left.abort(clientLeft));
     handle(call.request, { signal: left.signal, metadata: call.metadata }).then(
       (response) => callback(null, response),
       (error: unknown) => callback(serviceError(error)),
@@ -40,8 +43,8 @@ export function streaming<Request, Response>(
 ): handleServerStreamingCall<Request, Response> {
   return (call) => {
     const left = new AbortController();
-    call.on('cancelled', () => left.abort());
-    call.on('error', () => left.abort());
+    call.on('cancelled', () => left.abort(clientLeft));
+    call.on('error', () => left.abort(clientLeft));
     const send = async (response: Response): Promise<void> => {
       if (left.signal.aborted || call.write(response)) return;
       await new Promise<void>((resolve) => {

@@ -6,6 +6,9 @@ import { AwaitedMap } from './awaited-map.js';
 import { BuildStatus } from './build-status.js';
 import type { PendingResult } from './pending-result.js';
 
+/** One for all: an exception costs more than one might think. */
+const jobIsOver = new DOMException('the build is over', 'AbortError');
+
 /** What a front end has decided, and what is to become of it. */
 export interface JobOutcome {
   /** Nothing, for a request that was not a build. */
@@ -69,8 +72,8 @@ export class SolveJob {
   }
 
   stop(): void {
-    this.#stop.abort();
-    this.fail(this.#stop.signal.reason);
+    this.#stop.abort(jobIsOver);
+    this.fail(jobIsOver);
   }
 
   /** Gives up what the job holds. */
