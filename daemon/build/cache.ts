@@ -49,7 +49,7 @@ export class StepCache {
 
   /** Notes, for all at once, that what was found has been of use. */
   noteUse(): void {
-    this.store.useSteps(this.#used.splice(0), Date.now());
+    if (this.#used.length > 0) this.store.useSteps(this.#used.splice(0), Date.now());
   }
 
   /** Remembers a step, and gives its layer a place in the store. */

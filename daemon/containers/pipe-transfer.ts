@@ -45,12 +45,15 @@ export async function writeToPipe<Result>(
   return result.value;
 }
 
+/** One for all: an exception takes a while to make. */
+const consumerEnded = new Error('the consumer has ended');
+
 async function send(body: Readable, sink: Socket, consumed: Promise<unknown>): Promise<void> {
   const closed = new AbortController();
   let finished = false;
   const stop = (): void => {
     finished = true;
-    closed.abort();
+    closed.abort(consumerEnded);
   };
   consumed.then(stop, stop);
   // A broken pipe means that the consumer has ended, and it says how.

@@ -1,6 +1,7 @@
 import { readdirSync, renameSync, statSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { internal, invalid } from '../errors.js';
 import type { Addon } from '../runtime/addon.js';
 import type { ImageStore } from '../store/images.js';
@@ -112,9 +113,9 @@ export class Content {
     this.removeTree(trash);
   }
 
-  /** Deletes a temporary path in the background; what fails is collected at the next start. */
+  /** Deletes a temporary path in the background, after what is being answered now; what fails is collected at the next start. */
   removeTree(path: string): void {
-    this.inBackground(this.addon.removeTree(path));
+    this.inBackground(setImmediate().then(() => this.addon.removeTree(path)));
   }
 
   /** Lets something go on that nobody waits for, and that is made good later if it fails. */

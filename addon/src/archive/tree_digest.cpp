@@ -4,8 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "archive/path.h"
 #include "archive/sha256.h"
 #include "archive/tree_children.h"
@@ -28,7 +26,7 @@ class TreeHasher {
         owner_(options.owner),
         left_(limits),
         limited_(limits.entries != UINT64_MAX),
-        buffer_(std::min<uint64_t>(limits.bytes, 1 << 18), '\0') {}
+        buffer_(limited_ ? 1 << 14 : 1 << 18, '\0') {}
 
   void add_top(const UniqueFd& object, const std::string& path) {
     struct stat status;
