@@ -12,8 +12,7 @@ export const hexOf = (digest: Digest): string => digest.slice('sha256:'.length);
 /** The twelve digits that messages name an image by. */
 export const shortId = (digest: Digest): string => hexOf(digest).slice(0, 12);
 
-export const digestOf = (content: string | Uint8Array): Digest =>
-  `sha256:${hash('sha256', content)}`;
+export const digestOf = (content: string | Uint8Array): Digest => `sha256:${hash('sha256', content)}`;
 
 /**
  * The chain id of each layer, bottom first: what lies below counts, so equal layers on different ground differ.
