@@ -6,6 +6,7 @@ import type { BuildRequest } from './build-request.js';
 import type { ReportProgress } from './build-progress.js';
 import type { StepCache } from './cache.js';
 import type { CacheMounts } from './cache-mounts.js';
+import type { LayerFacts } from './layer-facts.js';
 import type { BuildLayers } from './layers.js';
 import type { RemoteFiles } from './remote-files.js';
 import type { SourceFiles } from './source-files.js';
@@ -20,6 +21,8 @@ export interface BuildSession {
   addon: Addon;
   mapping: IdMapping;
   layers: BuildLayers;
+  /** What earlier builds have read out of layers. */
+  facts: LayerFacts;
   cache: StepCache;
   cacheMounts: CacheMounts;
   images: BaseImages;

@@ -25,6 +25,7 @@ import { expectedPaths } from './expected-paths.js';
 import { exportResult } from './export-result.js';
 import { imagePlanOf } from './image-of-state.js';
 import { importInlineCache, withInlineCache } from './inline-cache.js';
+import { LayerFacts } from './layer-facts.js';
 import { BuildLayers } from './layers.js';
 import { planBuild, StageSources, type BuildPlan } from './plan.js';
 import { RemoteFiles } from './remote-files.js';
@@ -43,6 +44,7 @@ const minimumParallelism = 4;
 export class Builder implements Build {
   readonly #running = new Set<Promise<void>>();
   readonly #closing = new AbortController();
+  readonly facts = new LayerFacts();
 
   constructor(
     readonly images: Images,
@@ -165,6 +167,7 @@ class BuildRun {
       addon: images.content.addon,
       mapping: images.content.mapping,
       layers,
+      facts: builder.facts,
       cache: new StepCache(builder.cache, layers),
       cacheMounts,
       images: bases,

@@ -19,6 +19,8 @@ type Copy = InstructionOf<'COPY'> | InstructionOf<'ADD'>;
 /** A part of a COPY or ADD: files of one place. */
 interface Part {
   root: Root;
+  /** Bottom first, where that is of a stage or an image. */
+  layers: readonly BuildLayer[];
   isContext: boolean;
   items: CopyItem[];
   unpack: boolean;
@@ -67,18 +69,15 @@ export async function prepareCopy(
 
 /** What the cache knows files by. */
 async function contentOf(
-  { addon, mapping }: BuildSession,
-  { root, items, isContext, identity }: Part,
+  { addon, mapping, facts }: BuildSession,
+  { root, layers, items, isContext, identity }: Part,
   { exclude }: Copy,
   owner: Owner | undefined,
 ): Promise<string> {
   if (identity !== undefined) return identity;
   const options = { exclude, owner: owner ?? (isContext ? mapping.root : undefined) };
-  return addon.treeDigest(
-    root,
-    items.map(({ from }) => from),
-    options,
-  );
+  const paths = items.map(({ from }) => from);
+  return facts.of(layers, ['tree', paths, options], () => addon.treeDigest(root, paths, options));
 }
 
 function expandCopy<Kind extends Copy>(instruction: Kind, words: ShellWords): Kind {
@@ -137,6 +136,7 @@ async function localPart(
   );
   return {
     root: source.root,
+    layers: source.layers,
     isContext: source.isContext,
     items,
     unpack: copy.keyword === 'ADD' && copy.unpack !== false,
@@ -146,12 +146,13 @@ async function localPart(
 /** The paths that sources name; wildcards may match nothing, and then nothing is copied. */
 async function findItems(
   session: BuildSession,
-  { root }: FileSource,
+  { root, layers }: FileSource,
   sources: readonly string[],
   target: (path: string, pattern: string) => string,
 ): Promise<CopyItem[]> {
   const patterns = sources.filter(hasWildcards);
-  const found = patterns.length > 0 ? await session.addon.findPaths(root, patterns.map(copySource)) : [];
+  const find = (): Promise<string[][]> => session.addon.findPaths(root, patterns.map(copySource));
+  const found = patterns.length > 0 ? await session.facts.of(layers, ['paths', patterns], find) : [];
   return sources.flatMap((source) => {
     const index = patterns.indexOf(source);
     const paths = index < 0 ? [copySource(source)] : (found[index] ?? []);
@@ -170,6 +171,7 @@ async function remotePart(
   const root: Root = { kind: 'directory', path: fetched.directory };
   return {
     root,
+    layers: [],
     isContext: true,
     items: [{ from: fetched.path, to: destination }],
     unpack,
@@ -188,7 +190,7 @@ function heredocPart({ layers, request }: BuildSession, { heredocs }: Copy, dest
     utimesSync(file, request.sourceDateEpoch ?? 0, request.sourceDateEpoch ?? 0);
   }
   const items = heredocs.map(({ name }) => ({ from: posix.basename(name), to: destination }));
-  return { root: { kind: 'directory', path: directory }, isContext: true, items, unpack: false };
+  return { root: { kind: 'directory', path: directory }, layers: [], isContext: true, items, unpack: false };
 }
 
 /** Who owns the copies, as on the disk; undefined for whoever owns the files. */
@@ -200,7 +202,9 @@ async function ownerOf(
   if (chown === undefined || chown === '') return undefined;
   const [, uid, gid = uid] = /^(\d+)(?::(\d+))?$/.exec(chown) ?? [];
   if (uid !== undefined) return session.mapping.toHost({ uid: Number(uid), gid: Number(gid) });
-  const owner = await resolveUser(session.addon, session.layers.root(state.layers), chown);
+  const owner = await session.facts.of(state.layers, ['user', chown], () =>
+    resolveUser(session.addon, session.layers.root(state.layers), chown),
+  );
   return session.mapping.toHost(owner);
 }
 

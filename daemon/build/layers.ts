@@ -15,6 +15,8 @@ export interface BuildLayer {
   directory: string;
   /** Its digest and size. Rejects when it cannot be packed. */
   described: Promise<DescribedLayer>;
+  /** Of it and all below it, once it is in the store. */
+  chainId: Digest | undefined;
 }
 
 export interface DescribedLayer extends ManifestLayer {
@@ -85,14 +87,14 @@ export class BuildLayers {
 
   /** Gives a layer that was made here its place in the store. Nobody may be about to use its directory by name. */
   async publish(layer: BuildLayer, ground: Digest, keep: (published: PublishedLayer) => void): Promise<void> {
-    if (!(layer instanceof MadeLayer) || layer.published) return;
+    if (!(layer instanceof MadeLayer) || layer.chainId !== undefined) return;
     const [blob, bytes] = await Promise.all([layer.blob, layer.bytes]);
     const chainId = chainIdOn(ground, blob.diffId);
     publishLayer(this.staging, { chainId, blob, directory: layer.directory, bytes }, () =>
       keep({ chainId, blob: blob.digest, size: bytes }),
     );
     layer.directory = this.#content.directories.layer(chainId);
-    layer.published = true;
+    layer.chainId = chainId;
   }
 
   /** A layer of the store, kept for as long as the build; undefined when it has gone. */
@@ -107,7 +109,8 @@ export class BuildLayers {
   hold({ chain_id: chainId, diff_id: diffId, blob, blob_size: size }: FoundLayer): BuildLayer {
     this.staging.pin(chainId);
     this.staging.pin(blob);
-    return { directory: this.#content.directories.layer(chainId), described: this.#describe(blob, size, diffId) };
+    const directory = this.#content.directories.layer(chainId);
+    return { directory, described: this.#describe(blob, size, diffId), chainId };
   }
 
   /** The layers of an image, bottom first. */
@@ -136,7 +139,7 @@ export interface PublishedLayer {
 
 class MadeLayer implements BuildLayer {
   readonly described: Promise<DescribedLayer>;
-  published = false;
+  chainId: Digest | undefined;
 
   constructor(
     public directory: string,
@@ -160,7 +163,8 @@ export const chainIdOn = (ground: Digest, diffId: Digest): Digest =>
 
 /** The chain id of a whole stack, bottom first; "" for none. Waits for what is being packed. */
 export async function chainIdOf(layers: readonly BuildLayer[]): Promise<Digest> {
-  let chainId = '';
-  for (const { described } of layers) chainId = chainIdOn(chainId, (await described).diffId);
+  const known = layers.findLastIndex((layer) => layer.chainId !== undefined);
+  let chainId = layers[known]?.chainId ?? '';
+  for (const { described } of layers.slice(known + 1)) chainId = chainIdOn(chainId, (await described).diffId);
   return chainId;
 }

@@ -49,11 +49,14 @@ export async function openMountSources(
 export function describeMounts(session: BuildSession, mounts: readonly MountSource[]): Promise<object[]> {
   return Promise.all(
     mounts.map(async ({ mount, source }) => {
-      const content =
-        source && mount.type === 'bind' ? await session.addon.treeDigest(source.root, [mount.source || '/'], {}) : '';
+      const content = source && mount.type === 'bind' ? await contentOf(session, source, mount.source || '/') : '';
       return { ...mount, content };
     }),
   );
+}
+
+function contentOf({ addon, facts }: BuildSession, { root, layers }: FileSource, path: string): Promise<string> {
+  return facts.of(layers, ['tree', [path], {}], () => addon.treeDigest(root, [path], {}));
 }
 
 /** Makes the mounts. Nothing of them remains after `release`. */

@@ -4,7 +4,7 @@ import type { BaseImages } from './base-images.js';
 import type { BuildContext, ContextTree } from './build-context.js';
 import type { BuildRequest } from './build-request.js';
 import type { ReportProgress } from './build-progress.js';
-import type { BuildLayers } from './layers.js';
+import type { BuildLayer, BuildLayers } from './layers.js';
 import type { Source } from './plan.js';
 import { Vertex } from './progress.js';
 import type { StageState } from './stage-state.js';
@@ -13,8 +13,10 @@ import { TransferStatus } from './transfer-status.js';
 /** A place that files are copied or mounted from. */
 export interface FileSource {
   root: Root;
-  /** The layers of an image or stage, topmost first; a context has none. */
+  /** The directories of an image or stage, topmost first; a context has none. */
   lower: readonly string[] | undefined;
+  /** Its layers, bottom first. */
+  layers: readonly BuildLayer[];
   /** Files of a client have no owner of their own: they become root's. */
   isContext: boolean;
 }
@@ -62,7 +64,7 @@ export class SourceFiles {
     if (named.kind === 'tree') return this.#context(named.context, paths);
     if (named.kind === 'image') return this.#image(named.reference);
     const lower = [...named.result.layerDirectories];
-    return { root: { kind: 'overlay', lower, binds: [] }, lower, isContext: false };
+    return { root: { kind: 'overlay', lower, binds: [] }, lower, layers: [], isContext: false };
   }
 
   async #image(reference: string): Promise<FileSource> {
@@ -72,7 +74,7 @@ export class SourceFiles {
 
   #layered(layers: StageState['layers']): FileSource {
     const root = this.layers.root(layers);
-    return { root, lower: this.layers.directories(layers), isContext: false };
+    return { root, lower: this.layers.directories(layers), layers, isContext: false };
   }
 
   async #context(context: BuildContext, paths: readonly string[]): Promise<FileSource> {
@@ -81,7 +83,7 @@ export class SourceFiles {
     const tree = await (isCovered
       ? known.opening
       : this.#openContext(context, new Set([...(known?.paths ?? []), ...paths])));
-    return { root: { kind: 'directory', path: tree.directory }, lower: undefined, isContext: true };
+    return { root: { kind: 'directory', path: tree.directory }, lower: undefined, layers: [], isContext: true };
   }
 
   #openContext(context: BuildContext, paths: Set<string>): Promise<ContextTree> {

@@ -114,6 +114,14 @@ TEST_F(Copy, DigestsSeeContentsAndModesAndNotTimes) {
   EXPECT_NE(digest("d"), changed);
 }
 
+TEST_F(Copy, DigestsWithinLimitsAreTheSameOrNone) {
+  const Root root(directory(source()));
+  EXPECT_EQ(tree_digest_within(root, {"d"}, {}, {6, 6}), digest("d"));
+  EXPECT_EQ(tree_digest_within(root, {"d"}, {}, {5, 6}), std::nullopt);
+  EXPECT_EQ(tree_digest_within(root, {"d"}, {}, {6, 5}), std::nullopt);
+  EXPECT_THROW(tree_digest_within(root, {"missing"}, {}, {6, 6}), Error);
+}
+
 TEST_F(Copy, PatternsFindPaths) {
   const auto find = [&](const char* pattern) { return find_paths(Root(directory(source())), pattern); };
   EXPECT_EQ(find("d/*o*"), (std::vector<std::string>{"d/one", "d/soft"}));

@@ -42,7 +42,8 @@ export class BuildKit {
     const { builder, contexts, images, usage } = parts;
     const jobs = new SolveJobs();
     const frontend = new DockerfileFrontend(builder, this.#sessions, contexts, images.content, jobs);
-    const worker = (): ReturnType<typeof workerRecord> => workerRecord(parts.engineId(), parts.hostGateways());
+    const id = parts.engineId();
+    const worker = (): ReturnType<typeof workerRecord> => workerRecord(id, parts.hostGateways());
     const control = new Control(jobs, this.#sessions, frontend, new BuildHistory(), usage, worker);
     const configs = new ImageConfigs(images, parts.puller, this.#sessions);
     const gateway = new Gateway(jobs, frontend, new ResultFiles(parts.addon), configs, worker);
