@@ -1,16 +1,17 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually } from '../support/eventually.js';
 import { OtherHost } from '../support/other-host.js';
 import { useEngine } from '../support/test-engine.js';
 
-/** What the kernels of small machines lack: ipvlan, VLANs, dummies, SCTP. */
+/** What the kernels of small machines lack: ipvlan, VLANs, dummies, SCTP, NFS. */
 const engine = useEngine();
 const subnet = (number: number): string => `192.168.${number}`;
 
-for (const name of ['ipvlan', '8021q', 'dummy', 'sctp']) execFileSync('modprobe', [name]);
+for (const name of ['ipvlan', '8021q', 'dummy', 'sctp', 'nfsd']) execFileSync('modprobe', [name]);
 
 let outside: OtherHost;
 beforeAll(() => {
@@ -120,4 +121,52 @@ test('a published port of SCTP leads to the container, which sees who asks', asy
     server.kill('SIGKILL');
     await once(server, 'exit');
   }
+});
+
+/**
+ * Has the kernel serve a directory over NFS, without any program around it: it is given the answers that it would ask
+ * rpc.mountd for.
+ */
+function serveOverNfs(directory: string): void {
+  execFileSync('mount', ['-t', 'nfsd', 'nfsd', '/proc/fs/nfsd']);
+  const expiry = Math.floor(Date.now() / 1000) + 100_000;
+  // Any port of the client, no check of subtrees, the root of the server: NFSEXP_… of linux/nfsd/export.h.
+  const flags = 0x2 | 0x400 | 0x2000;
+  const write = (path: string, text: string): void => writeFileSync(path, `${text}\n`);
+  write('/proc/net/rpc/auth.unix.ip/channel', `nfsd 127.0.0.1 ${expiry} all`);
+  write('/proc/net/rpc/nfsd.export/channel', `all ${directory} ${expiry} ${flags} 65534 65534 0`);
+  write('/proc/net/rpc/nfsd.fh/channel', `all 1 \\x00000000 ${expiry} ${directory}`);
+  write('/proc/fs/nfsd/versions', '-2 -3 +4');
+  write('/proc/fs/nfsd/portlist', 'tcp 2049');
+  write('/proc/fs/nfsd/threads', '2');
+  // Nobody has been here before, who would have something to claim.
+  write('/proc/fs/nfsd/v4_end_grace', 'Y');
+}
+
+const nfsMounts = (): string[] =>
+  readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .filter((line) => line.split(' ')[2] === 'nfs4');
+
+test('a volume on NFS is mounted while it is used, also across a kill of the daemon', async () => {
+  const exported = mkdtempSync('/tmp/export-');
+  serveOverNfs(exported);
+  mkdirSync(join(exported, 'part'), { recursive: true });
+  writeFileSync(join(exported, 'part/greeting'), 'hello');
+  const options = ['type=nfs', 'o=addr=localhost,rw,nfsvers=4.2', 'device=:/'];
+  await engine.docker.ok('volume', 'create', ...options.flatMap((option) => ['--opt', option]), 'remote');
+  expect(nfsMounts()).toEqual([]);
+  await engine.docker.ok('run', '-d', '--init', '--name', 'box', '-v', 'remote:/r', 'busybox', 'sleep', '600');
+  expect(await engine.docker.ok('exec', 'box', 'cat', '/r/part/greeting')).toBe('hello');
+  expect(nfsMounts()).toHaveLength(1);
+  await engine.docker.ok('exec', 'box', 'sh', '-c', 'echo mine >/r/part/written');
+  expect(readFileSync(join(exported, 'part/written'), 'utf8')).toBe('mine\n');
+  await engine.daemon!.kill();
+  await engine.daemon!.start();
+  const part = 'type=volume,src=remote,dst=/p,volume-subpath=part,readonly';
+  expect(await engine.docker.ok('run', '--rm', '--mount', part, 'busybox', 'cat', '/p/written')).toBe('mine');
+  await engine.docker.ok('rm', '--force', 'box');
+  expect(nfsMounts()).toEqual([]);
+  await engine.docker.ok('volume', 'rm', 'remote');
+  expect(readFileSync(join(exported, 'part/written'), 'utf8')).toBe('mine\n');
 });
