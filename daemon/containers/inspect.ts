@@ -50,9 +50,15 @@ export function inspectContainer(
       },
     },
     Mounts: container.mounts.map(inspectMount),
-    Config: container.config,
+    Config: inspectConfig(container, version),
     NetworkSettings: inspectNetworks(container, version),
   };
+}
+
+/** Until 1.52 with the MAC address that was asked for in the main network, wherever the request had it. */
+function inspectConfig({ config, hostConfig, networks }: Container, version: ApiVersion): Record<string, unknown> {
+  const MacAddress = networks[hostConfig.NetworkMode ?? '']?.DesiredMacAddress;
+  return MacAddress && !version.atLeast('1.52') ? { ...config, MacAddress } : config;
 }
 
 function inspectState({ state, health }: Container): Record<string, unknown> {

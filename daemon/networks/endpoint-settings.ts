@@ -90,14 +90,20 @@ export function parseEndpointOptions({ DriverOpts }: EndpointSettings, prefix = 
   return options;
 }
 
-/** "net.ipv4.conf.IFNAME.log_martians=1", where IFNAME stands for whatever the interface is called. */
+/**
+ * "net.ipv4.conf.IFNAME.log_martians=1", where IFNAME stands for whatever the interface is called; in any case, because
+ * `docker run --network` makes small letters of all that it is given.
+ */
 function parseSysctl(text: string, prefix: string): EndpointSysctl {
-  const match = /^net\.(ipv4|ipv6)\.(conf|neigh)\.IFNAME\.([a-z0-9_]+)=(\S+)$/.exec(text);
+  const match = /^net\.(ipv4|ipv6)\.(conf|neigh)\.IFNAME\.([a-z0-9_]+)=(\S+)$/i.exec(text);
   if (!match) {
-    throw invalid(`${prefix}invalid sysctl "${text}": expected net.ipv4.conf.IFNAME.name=value, or ipv6, or neigh`);
+    throw invalid(
+      `${prefix}invalid endpoint settings:\nunrecognised network interface sysctl '${text}'; represent ` +
+        `'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4' or 'ipv6', 'Y' 'conf' or 'neigh'`,
+    );
   }
-  const [, family, group, name = '', value = ''] = match;
-  return { family: family as 'ipv4', group: group as 'conf', name, value };
+  const [family, group, name = ''] = match.slice(1).map((part) => part.toLowerCase());
+  return { family: family as 'ipv4', group: group as 'conf', name, value: match[4] ?? '' };
 }
 
 const assigned = new Set([

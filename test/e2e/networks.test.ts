@@ -429,6 +429,7 @@ describe('several networks', () => {
     await engine.docker.ok('restart', '-t', '0', 'box');
     expect(await exec('box', 'cat', '/sys/class/net/eth0/address')).toBe('02:00:00:00:00:09');
     expect((await endpoint('box', 'net')).MacAddress).toBe('02:00:00:00:00:09');
+    expect(await engine.docker.ok('inspect', '-f', '{{.Config.MacAddress}}', 'box')).toBe('02:00:00:00:00:09');
   });
 });
 
