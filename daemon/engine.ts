@@ -57,6 +57,7 @@ import { EventStore } from './store/events.js';
 import { ImageStore } from './store/images.js';
 import { NetworkStore } from './store/networks.js';
 import { VolumeStore } from './store/volumes.js';
+import { makeDirectories } from './make-directories.js';
 import { engineId } from './system/host.js';
 import { engineVersion } from './version.js';
 import { Volumes } from './volumes/volumes.js';
@@ -107,7 +108,7 @@ export function createEngine(
   logger: FastifyBaseLogger,
 ): Engine {
   const { dataRoot, execRoot } = config;
-  for (const directory of [dataRoot, execRoot]) mkdirSync(directory, { recursive: true, mode: 0o711 });
+  for (const directory of [dataRoot, execRoot]) makeDirectories(directory, 0o711);
   const host = addon.hostInfo();
   const directories = new ContainerDirectories(dataRoot, execRoot, mapping);
   spreadOverDisk(addon, dataRoot, logger);

@@ -3,8 +3,8 @@ import type { Shape } from './plan.js';
 
 /**
  * Turns parsed JSON into what a handler is given, by the rules of Go's decoder, on which clients rely: member names match
- * in any case, members that are not known are dropped, null means absent, and a wrong type is an error that names the
- * place. What a value may be (ranges, enumerations, required members) is left to the nouns.
+ * in any case, members that are not known are dropped, null means absent, half of a surrogate pair becomes U+FFFD, and a wrong
+ * type is an error that names the place. What a value may be (ranges, enumerations, required members) is left to the nouns.
  */
 export class Decoder {
   /** For each object shape its member names in lower case. */
@@ -24,6 +24,8 @@ export class Decoder {
       case 'ref':
         return this.#decode(value, this.shapes[shape.name] ?? { kind: 'any' }, place);
       case 'string':
+        if (typeof value !== 'string') throw mismatch(value, shape, place);
+        return value.toWellFormed();
       case 'boolean':
       case 'number':
         if (typeof value !== shape.kind) throw mismatch(value, shape, place);
@@ -31,9 +33,9 @@ export class Decoder {
       case 'integer':
         if (typeof value !== 'number' || !Number.isInteger(value) || value < shape.minimum || value > shape.maximum)
           throw mismatch(value, shape, place);
-        return value;
+        return representable(value, shape);
       case 'strings':
-        if (typeof value === 'string') return [value];
+        if (typeof value === 'string') return [value.toWellFormed()];
         return this.#array(value, { kind: 'array', of: { kind: 'string' } }, place);
       case 'array':
         return this.#array(value, shape, place);
@@ -54,7 +56,7 @@ export class Decoder {
     const result: Record<string, unknown> = {};
     for (const [name, member] of Object.entries(value)) {
       // defineProperty: a client's "__proto__" is a key like any other.
-      Object.defineProperty(result, name, {
+      Object.defineProperty(result, name.toWellFormed(), {
         value: this.#element(member, shape.of, place),
         enumerable: true,
         configurable: true,
@@ -111,6 +113,15 @@ export class Decoder {
     }
     return names.get(given.toLowerCase());
   }
+}
+
+/**
+ * The ends of 64 bits are no doubles: the nearest one lies beyond, and a client that is shown it cannot read the answer. So they
+ * become the nearest one within.
+ */
+function representable(value: number, { minimum, maximum }: Shape & { kind: 'integer' }): number {
+  const isEnd = !Number.isSafeInteger(value) && (value === minimum || value === maximum);
+  return isEnd ? value * (1 - Number.EPSILON / 2) : value;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

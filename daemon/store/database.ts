@@ -9,16 +9,21 @@ export type Database = SQLite.Database;
  * WAL with synchronous=NORMAL survives `kill -9` at any instant without an fsync per transaction; a power loss can undo
  * the newest transactions but never tears one.
  *
- * @throws Error when the file was written by a newer Gantry
+ * @throws Error naming the file when it cannot be used, or was written by a newer Gantry
  */
 export function openDatabase(path: string): Database {
-  const database = new SQLite(path);
-  database.pragma('journal_mode = WAL');
-  database.pragma('synchronous = NORMAL');
-  database.pragma('foreign_keys = ON');
-  database.pragma('busy_timeout = 5000');
-  migrate(database, path);
-  return database;
+  try {
+    const database = new SQLite(path);
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = NORMAL');
+    database.pragma('foreign_keys = ON');
+    database.pragma('busy_timeout = 5000');
+    migrate(database, path);
+    return database;
+  } catch (error) {
+    if (error instanceof SQLite.SqliteError) throw new Error(`cannot use the database ${path}`, { cause: error });
+    throw error;
+  }
 }
 
 function migrate(database: Database, path: string): void {

@@ -1,5 +1,6 @@
 import { accessSync, chmodSync, chownSync, constants, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectories } from '../make-directories.js';
 import type { IdMapping } from './id-mapping.js';
 
 /**
@@ -8,7 +9,7 @@ import type { IdMapping } from './id-mapping.js';
  */
 export function mappedDataRoot(dataRoot: string, mapping: IdMapping): string {
   const { uid, gid } = mapping.root;
-  mkdirSync(dataRoot, { recursive: true, mode: 0o711 });
+  makeDirectories(dataRoot, 0o711);
   const own = join(dataRoot, `${uid}.${gid}`);
   mkdirSync(own, { recursive: true });
   chownSync(own, 0, gid);

@@ -127,6 +127,12 @@ describe('bind', () => {
     );
   });
 
+  test('a source that cannot be made in /proc is refused in words, and nobody waits for it', async () => {
+    expect(await engine.docker.fails('run', '--rm', '-v', '/proc/nowhere/at/all:/d', 'busybox')).toContain(
+      "error while creating mount source path '/proc/nowhere/at/all': mkdir /proc/nowhere/at/all: no such file or directory",
+    );
+  });
+
   test('a directory does not go onto a file, and nothing goes onto /proc', async () => {
     const run = (target: string): Promise<string> =>
       engine.docker.fails('run', '--rm', '-v', `${here}:${target}`, 'busybox', 'true');

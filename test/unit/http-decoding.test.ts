@@ -68,6 +68,26 @@ test('null is absence, or the empty value in a list or map', () => {
   });
 });
 
+test('what is no Unicode is replaced, in values, lists and keys', () => {
+  expect(decoder.decode(JSON.parse('{"Name":"\\ud800a","Cmd":"\\udc00","Tags":{"\\ud800":"\\ud800"}}'), shape)).toEqual({
+    Name: '\ufffda',
+    Cmd: ['\ufffd'],
+    Tags: { '\ufffd': '\ufffd' },
+  });
+});
+
+test.each([
+  ['int64', '9223372036854775807', -(2 ** 63), 2 ** 63],
+  ['int64', '-9223372036854775808', -(2 ** 63), 2 ** 63],
+  ['uint64', '18446744073709551615', 0, 2 ** 64],
+])('what %s can hold is never answered as more than that: %s', (type, text, minimum, maximum) => {
+  const decoded = decoder.decode(JSON.parse(text), { kind: 'integer', type, minimum, maximum });
+  const shown = BigInt(JSON.stringify(decoded));
+  const [given, answered] = [BigInt(text), shown].map((value) => (value < 0n ? -value : value));
+  expect(answered).toBeLessThanOrEqual(given ?? 0n);
+  expect((given ?? 0n) - (answered ?? 0n)).toBeLessThan(4096n);
+});
+
 test('a key of a client never becomes a prototype', () => {
   const decoded = decoder.decode(JSON.parse('{"Tags":{"__proto__":"x"},"__proto__":{"Name":"y"}}'), shape);
   expect(Object.getPrototypeOf((decoded as { Tags: object }).Tags)).toBe(Object.prototype);

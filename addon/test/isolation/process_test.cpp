@@ -33,6 +33,17 @@ TEST(Process, HasExactlyItsCapabilities) {
             "CapBnd:\t0000000000000000\nCapAmb:\t0000000000000000\n");
 }
 
+TEST(Process, ANulByteIsRefusedAndCutsNothingOff) {
+  using namespace std::string_literals;
+  Bundle bundle;
+  bundle.arguments({"echo", "one\0two"s});
+  EXPECT_THROW(bundle.run(), Error);
+  bundle.arguments({"true"});
+  EXPECT_EQ(bundle.run().exit_code, 0);
+  bundle.process()["cwd"] = "/tmp\0x"s;
+  EXPECT_THROW(bundle.run(), Error);
+}
+
 TEST(Process, LeavesOutCapabilitiesThatTheHostDoesNotHave) {
   Bundle bundle;
   std::vector<std::string> all;
