@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pack } from 'tar-stream';
+import { ContainerEvents } from '../../daemon/containers/events.js';
 import type { Containers } from '../../daemon/containers/index.js';
 import { notFound } from '../../daemon/errors.js';
 import type { LayerLimits } from '../../daemon/images/content.js';
@@ -120,6 +121,7 @@ export class ImageServer {
         },
       },
       lifecycle: {},
+      events: new ContainerEvents({ publish: (event) => this.events.push(event) }),
       directories: { data: (id: string) => this.upper(id) },
     };
   }

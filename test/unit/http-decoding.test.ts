@@ -69,11 +69,13 @@ test('null is absence, or the empty value in a list or map', () => {
 });
 
 test('what is no Unicode is replaced, in values, lists and keys', () => {
-  expect(decoder.decode(JSON.parse('{"Name":"\\ud800a","Cmd":"\\udc00","Tags":{"\\ud800":"\\ud800"}}'), shape)).toEqual({
-    Name: '\ufffda',
-    Cmd: ['\ufffd'],
-    Tags: { '\ufffd': '\ufffd' },
-  });
+  expect(decoder.decode(JSON.parse('{"Name":"\\ud800a","Cmd":"\\udc00","Tags":{"\\ud800":"\\ud800"}}'), shape)).toEqual(
+    {
+      Name: '\ufffda',
+      Cmd: ['\ufffd'],
+      Tags: { '\ufffd': '\ufffd' },
+    },
+  );
 });
 
 test.each([
