@@ -61,7 +61,11 @@ export function streaming<Request, Response>(
 
 /** Serves gRPC on connections that began as something else. */
 export class RpcServer {
-  readonly #server = new Server({ 'grpc.max_receive_message_length': maximumRequest });
+  readonly #server = new Server({
+    'grpc.max_receive_message_length': maximumRequest,
+    // Nobody asks for statistics of connections and calls.
+    'grpc.enable_channelz': 0,
+  });
   readonly #injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
 
   add(service: ServiceDefinition, implementation: UntypedServiceImplementation): this {
