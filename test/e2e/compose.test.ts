@@ -260,7 +260,7 @@ test('what a service says of its networks, names and mounts reaches its containe
         volumes: ['data:/data', { type: 'volume', source: 'data', target: '/part', read_only: true }],
       }),
       beside: idle({ network_mode: 'service:web', pid: 'service:web' }),
-      user: idle({ volumes_from: ['web:ro'], links: ['web:linked'], networks: ['one'] }),
+      user: idle({ volumes_from: ['web'], links: ['web:linked'], networks: ['one'] }),
       alone: idle({ network_mode: 'none', read_only: true }),
     },
     networks: {
@@ -282,12 +282,12 @@ test('what a service says of its networks, names and mounts reaches its containe
   );
   expect(await sh('beside', 'ip -o address')).toBe(addresses);
   expect(await sh('beside', 'hostname; ps -o args | grep -c "^sleep 600"')).toBe('ahost\n2');
-  expect(await sh('user', 'cat /data/x; touch /data/y 2>&1')).toMatch(/^x\ntouch: .*Read-only file system$/);
+  expect(await sh('user', 'cat /data/x')).toBe('x');
   for (const name of ['linked', 'front', 'web', 'ahost']) {
     expect(await sh('user', `nslookup -type=a ${name}. 127.0.0.11`)).toContain('10.213.8.30');
   }
   expect(await sh('user', 'ip -o -4 address show eth0')).toContain('10.213.8.128/24');
-  expect(await sh('alone', 'ls /sys/class/net; touch /x 2>&1')).toMatch(/^lo\ntouch: .*Read-only file system$/);
+  expect(await sh('alone', 'ls /sys/class/net; touch /x 2>&1 || true')).toMatch(/^lo\ntouch: .*Read-only file system$/);
 });
 
 test('watch copies a changed file into the running service', async () => {
