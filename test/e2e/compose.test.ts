@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ComposeProject, hasClassicCompose } from '../support/compose.js';
+import { DockerRegistry } from '../support/docker-registry.js';
 import { eventually } from '../support/eventually.js';
 import { useEngine } from '../support/test-engine.js';
 
@@ -218,6 +219,75 @@ test('a service with a restart policy comes back; ps, images, config and events 
     () => /"action":"start".*"service":"web"/.test(events.stdout),
   );
   events.kill('SIGKILL');
+});
+
+test('pull and push move the images of services, and up pulls what is missing', async () => {
+  const registry = new DockerRegistry();
+  await registry.start();
+  try {
+    const image = `${registry.host}/team/web:1`;
+    await engine.docker.ok('tag', 'busybox', image);
+    project.write('compose.yaml', { services: { web: idle({ image, build: '.' }), db: idle() } });
+    await project.ok('push', 'web');
+    await engine.docker.ok('rmi', image);
+    await project.ok('pull', 'web');
+    expect(await engine.docker.ok('images', '--quiet', image)).not.toBe('');
+    await engine.docker.ok('rmi', image);
+    project.write('compose.yaml', { services: { web: idle({ image }) } });
+    await project.ok('up', '--detach');
+    expect(await project.processes()).toMatchObject([{ Service: 'web', State: 'running' }]);
+    await project.ok('down', '--rmi', 'all');
+    expect(await engine.docker.ok('images', '--quiet', image)).toBe('');
+  } finally {
+    await registry.stop();
+  }
+});
+
+test('what a service says of its networks, names and mounts reaches its containers', async () => {
+  project.write('compose.yaml', {
+    services: {
+      web: idle({
+        hostname: 'ahost',
+        domainname: 'example.test',
+        extra_hosts: ['other:192.0.2.3'],
+        dns_search: ['foo.test'],
+        sysctls: { 'net.ipv4.ip_default_ttl': 33 },
+        tmpfs: ['/t:size=1m,mode=700'],
+        networks: {
+          one: { aliases: ['front'], ipv4_address: '10.213.8.30', link_local_ips: ['169.254.9.9'], priority: 1000 },
+          two: { ipv6_address: 'fd00:213:8::30' },
+        },
+        volumes: ['data:/data', { type: 'volume', source: 'data', target: '/part', read_only: true }],
+      }),
+      beside: idle({ network_mode: 'service:web', pid: 'service:web' }),
+      user: idle({ volumes_from: ['web'], links: ['web:linked'], networks: ['one'] }),
+      alone: idle({ network_mode: 'none', read_only: true }),
+    },
+    networks: {
+      one: { ipam: { config: [{ subnet: '10.213.8.0/24', ip_range: '10.213.8.128/25', gateway: '10.213.8.9' }] } },
+      two: { enable_ipv6: true, ipam: { config: [{ subnet: 'fd00:213:8::/64' }] } },
+    },
+    volumes: { data: { driver_opts: { type: 'tmpfs', device: 'tmpfs', o: 'size=2m' } } },
+  });
+  await project.ok('up', '--detach');
+  const sh = (service: string, script: string): Promise<string> =>
+    project.ok('exec', '-T', service, 'sh', '-c', script);
+  const addresses = await sh('web', 'ip -o address');
+  for (const address of ['10.213.8.30/24', '169.254.9.9/16', 'fd00:213:8::30/64']) expect(addresses).toContain(address);
+  expect(await sh('web', 'ip route')).toContain('default via 10.213.8.9 ');
+  expect(await sh('web', 'hostname -f; cat /proc/sys/net/ipv4/ip_default_ttl')).toBe('ahost.example.test\n33');
+  expect(await sh('web', 'cat /etc/hosts /etc/resolv.conf')).toMatch(/192\.0\.2\.3\tother[^]*search foo\.test/);
+  expect(await sh('web', 'stat -c %a /t; echo x >/data/x; cat /part/x; touch /part/y 2>&1 | tail -1')).toMatch(
+    /^700\nx\ntouch: .*Read-only file system$/,
+  );
+  expect(await sh('beside', 'ip -o address')).toBe(addresses);
+  expect(await sh('beside', 'hostname; ps -o args | grep -c "^sleep 600"')).toBe('ahost\n2');
+  expect(await sh('user', 'cat /data/x')).toBe('x');
+  for (const name of ['linked', 'front', 'web', 'ahost']) {
+    expect(await sh('user', `nslookup -type=a ${name}. 127.0.0.11`)).toContain('10.213.8.30');
+  }
+  expect(await sh('user', 'ip -o -4 address show eth0')).toContain('10.213.8.128/24');
+  expect(await sh('alone', 'ls /sys/class/net; touch /x 2>&1 || true')).toMatch(/^lo\ntouch: .*Read-only file system$/);
 });
 
 test('watch copies a changed file into the running service', async () => {
