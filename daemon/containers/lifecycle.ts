@@ -286,10 +286,9 @@ export class Lifecycle {
   async restart(container: Container, timeoutSeconds?: number, signal?: string): Promise<void> {
     this.#comingBack.add(container);
     try {
-      await this.stop(container, timeoutSeconds, signal).catch((error: unknown) => {
-        if (!(error instanceof GantryError && error.kind === 'not-modified')) throw error;
-      });
-      await this.start(container);
+      // Another restart may have stopped or started it before this one could.
+      await this.stop(container, timeoutSeconds, signal).catch(passOverNotModified);
+      await this.start(container).catch(passOverNotModified);
     } finally {
       this.#comingBack.delete(container);
     }
@@ -351,6 +350,10 @@ export class Lifecycle {
     this.#cancelRestart(container);
     this.#backoffs.delete(container.id);
   }
+}
+
+function passOverNotModified(error: unknown): void {
+  if (!(error instanceof GantryError && error.kind === 'not-modified')) throw error;
 }
 
 const notKilled = ({ id }: Container): GantryError =>

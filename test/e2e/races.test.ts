@@ -73,6 +73,13 @@ test('whatever is asked of a container that just ends is answered by its state, 
   }
 });
 
+test('restarts that cross each other have all restarted it', async () => {
+  await create('twice', ['sleep', '100']);
+  await send('POST', '/containers/twice/start');
+  const restarts = await Promise.all([1, 2, 3].map(() => send('POST', '/containers/twice/restart?t=0')));
+  expect(restarts).toEqual([204, 204, 204]);
+});
+
 test('sizes are told while containers are removed', async () => {
   for (let round = 0; round < ROUNDS; round++) {
     const names = ['one', 'two', 'three'];
