@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { NativeError } from '../runtime/addon.js';
 
 const goneCodes = new Set(['ENOENT', 'ESRCH', 'ENODEV', 'ECONNRESET']);
@@ -8,4 +9,13 @@ const goneCodes = new Set(['ENOENT', 'ESRCH', 'ENODEV', 'ECONNRESET']);
  */
 export function hasJustEnded(error: unknown): boolean {
   return goneCodes.has((error as NativeError).code);
+}
+
+/** Whether the process has ended, even if nobody has waited for it yet. */
+export function hasNoProcess(pid: number): boolean {
+  try {
+    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return true;
+  }
 }

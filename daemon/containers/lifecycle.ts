@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { FastifyBaseLogger } from 'fastify';
 import { conflict, GantryError, internal, invalid, notModified } from '../errors.js';
 import type { Endpoints } from '../networks/endpoints.js';
@@ -11,7 +10,7 @@ import type { ContainerDirectories } from './directories.js';
 import type { ContainerEvents } from './events.js';
 import { readExitRecord, type ExitRecord } from './exit-record.js';
 import type { HealthChecks } from './health.js';
-import { hasJustEnded } from './just-ended.js';
+import { hasJustEnded, hasNoProcess } from './just-ended.js';
 import type { Launcher } from './launch.js';
 import { Backoff, shouldRestart } from './restart-policy.js';
 import { parseSignal } from '../signals.js';
@@ -287,10 +286,9 @@ export class Lifecycle {
   async restart(container: Container, timeoutSeconds?: number, signal?: string): Promise<void> {
     this.#comingBack.add(container);
     try {
-      await this.stop(container, timeoutSeconds, signal).catch((error: unknown) => {
-        if (!(error instanceof GantryError && error.kind === 'not-modified')) throw error;
-      });
-      await this.start(container);
+      // Another restart may have stopped or started it before this one could.
+      await this.stop(container, timeoutSeconds, signal).catch(passOverNotModified);
+      await this.start(container).catch(passOverNotModified);
     } finally {
       this.#comingBack.delete(container);
     }
@@ -321,8 +319,11 @@ export class Lifecycle {
 
   async unpause(container: Container): Promise<void> {
     await container.lock.run(async () => {
-      if (container.state.status !== 'paused') throw conflict(`Container ${container.id} is not paused`);
-      await this.#thaw(container);
+      const notPaused = (): GantryError => conflict(`Container ${container.id} is not paused`);
+      if (container.state.status !== 'paused') throw notPaused();
+      await this.#thaw(container).catch((error: unknown) => {
+        throw hasJustEnded(error) ? notPaused() : error;
+      });
     });
   }
 
@@ -351,17 +352,12 @@ export class Lifecycle {
   }
 }
 
+function passOverNotModified(error: unknown): void {
+  if (!(error instanceof GantryError && error.kind === 'not-modified')) throw error;
+}
+
 const notKilled = ({ id }: Container): GantryError =>
   internal(`tried to kill container ${id}, but did not receive an exit event`);
-
-/** Whether the process has ended, even if nobody has waited for it yet. */
-function hasNoProcess(pid: number): boolean {
-  try {
-    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return true;
-  }
-}
 
 /** A container that has named its stop signal is told other things by other signals, and its restart policy stays in force. */
 function asksToEnd({ config }: Container, signal: number): boolean {

@@ -4,6 +4,7 @@ import type { ContainerStore } from '../store/containers.js';
 import type { Container, HostConfig } from './container.js';
 import type { ContainerEvents } from './events.js';
 import { completeHostConfig, type HostConfigDefaults } from './host-config.js';
+import { hasNoProcess } from './just-ended.js';
 import type { Launcher } from './launch.js';
 import type { ContainerRegistry } from './registry.js';
 import { containerResources } from './spec/resources.js';
@@ -38,13 +39,20 @@ export class Updates {
       refuseMemoryAboveSwap(container, changes);
       const merged = completeHostConfig(mergeLimits(container.hostConfig, changes), this.defaults());
       if (changes.PidsLimit != null && changes.PidsLimit <= 0) merged.PidsLimit = 0;
-      if (container.running) {
-        await this.addon.cgroupUpdate(this.launcher.cgroupPath(container), { ...containerResources(merged, []) });
-      }
+      if (container.running) await this.#apply(container, merged);
       container.hostConfig = merged;
       this.store.saveRecord(container);
       this.events.publish(container, 'update');
     });
+  }
+
+  async #apply(container: Container, limits: HostConfig): Promise<void> {
+    try {
+      await this.addon.cgroupUpdate(this.launcher.cgroupPath(container), { ...containerResources(limits, []) });
+    } catch (error) {
+      // It ends: they are for the next start, as they would be a moment later.
+      if (!hasNoProcess(container.state.pid)) throw error;
+    }
   }
 
   async rename(container: Container, requested: string): Promise<void> {

@@ -444,7 +444,7 @@ export interface Addon {
   removeMatching(directory: string, patterns: readonly string[]): Promise<void>;
   /** Sets times below a directory that are later than `seconds` since the epoch to that. */
   clampTimes(directory: string, seconds: number): Promise<void>;
-  /** Bytes of the files and links below a directory, each inode once, mounts left out. */
+  /** Bytes of the files and links below a directory, each inode once, mounts left out; 0 for one that has been removed. */
   diskUsage(path: string): Promise<number>;
   /** Returns when everything written to the file system of `path` so far is on the disk. */
   syncFileSystem(path: string): Promise<void>;

@@ -52,8 +52,10 @@ test('a rename that crosses a removal leaves no name behind', async () => {
 });
 
 test('whatever is asked of a container that just ends is answered by its state, not by a failure', async () => {
-  const asked: [string, string][] = [
+  const asked: [string, string, object?][] = [
+    ['POST', 'update', { PidsLimit: 50 }],
     ['POST', 'pause'],
+    ['POST', 'unpause'],
     ['POST', 'kill'],
     ['POST', 'stop?t=0'],
     ['GET', 'stats?stream=0&one-shot=1'],
@@ -63,9 +65,33 @@ test('whatever is asked of a container that just ends is answered by its state, 
   for (let round = 0; round < ROUNDS; round++) {
     await create('brief', ['usleep', String(round * 2000)]);
     await send('POST', '/containers/brief/start');
-    const statuses = await Promise.all(asked.map(([method, path]) => send(method, `/containers/brief/${path}`)));
+    const statuses = await Promise.all(
+      asked.map(([method, path, body]) => send(method, `/containers/brief/${path}`, body)),
+    );
     expect(statuses.filter((status) => status >= 500)).toEqual([]);
     expect(await send('DELETE', '/containers/brief?force=1')).toBe(204);
+  }
+});
+
+test('restarts that cross each other have all restarted it', async () => {
+  await create('twice', ['sleep', '100']);
+  await send('POST', '/containers/twice/start');
+  const restarts = await Promise.all([1, 2, 3].map(() => send('POST', '/containers/twice/restart?t=0')));
+  expect(restarts).toEqual([204, 204, 204]);
+});
+
+test('sizes are told while containers are removed', async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const names = ['one', 'two', 'three'];
+    for (const name of names) await create(name, ['true']);
+    const statuses = await Promise.all([
+      send('GET', '/containers/json?all=1&size=1'),
+      send('GET', '/system/df'),
+      ...names.map((name) => send('GET', `/containers/${name}/json?size=1`)),
+      ...names.map((name) => send('DELETE', `/containers/${name}`)),
+      send('GET', '/containers/json?all=1&size=1'),
+    ]);
+    expect(statuses.filter((status) => status >= 500)).toEqual([]);
   }
 });
 

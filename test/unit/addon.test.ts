@@ -176,6 +176,7 @@ describe('trees', () => {
     linkSync(join(directory, 'one'), join(directory, 'two'));
     writeFileSync(join(directory, 'three'), 'x'.repeat(24));
     expect(await addon.diskUsage(directory)).toBe(1024);
+    expect(await addon.diskUsage(join(directory, 'removed', 'meanwhile'))).toBe(0);
   });
 });
 

@@ -184,7 +184,10 @@ uint64_t disk_usage(const std::string& path) {
     if (status.st_nlink > 1 && !linked.insert(status.st_ino).second) return;
     sum += static_cast<uint64_t>(status.st_size);
   };
-  UniqueFd top(check(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), "open " + path));
+  UniqueFd top(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  // Removed by somebody between the asking and the looking.
+  if (!top && errno == ENOENT) return 0;
+  check(top.get(), "open " + path);
   Walk(path, {count, [](int, const std::string&) {}, [](const std::string&) {}}).run(std::move(top));
   return sum;
 }

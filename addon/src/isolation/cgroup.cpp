@@ -31,6 +31,13 @@ bool is_always_used(const CgroupHierarchy& hierarchy) {
   });
 }
 
+/// One that every cgroup is in.
+const CgroupHierarchy& main_hierarchy() {
+  const CgroupLayout& layout = CgroupLayout::get();
+  if (const CgroupHierarchy* unified = layout.unified()) return *unified;
+  return *std::find_if(layout.hierarchies().begin(), layout.hierarchies().end(), is_always_used);
+}
+
 void remember(std::vector<CgroupDirectory>& made, const CgroupDirectory& directory) {
   made.push_back(directory);
   const CgroupHierarchy& hierarchy = directory.hierarchy();
@@ -91,7 +98,13 @@ void enable_controllers(const CgroupDirectory& directory) {
 CgroupDirectory make_member(const Cgroup& cgroup, const CgroupHierarchy& hierarchy) {
   const CgroupDirectory directory(hierarchy, cgroup.path());
   std::vector<CgroupDirectory> made;
-  if (hierarchy.unified || !make_with_parents(directory, made)) return directory;
+  // Of what is made with the cgroup nothing is missing unless it has gone.
+  if (is_always_used(hierarchy) || !make_with_parents(directory, made)) return directory;
+  // A removal that has begun may be past this hierarchy; one that begins later is not.
+  if (!CgroupDirectory(main_hierarchy(), cgroup.path()).exists()) {
+    directory.try_remove();
+    throw Error("limit " + directory.name(), ENOENT, "the cgroup has gone");
+  }
   // Whoever is born while this goes on shows up in the next round.
   for (size_t moved = 1; moved > 0;) {
     moved = 0;
@@ -202,8 +215,13 @@ void Cgroup::remove() const {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::seconds(2);
   auto pause = std::chrono::microseconds(200);
-  for (const CgroupHierarchy& hierarchy : CgroupLayout::get().hierarchies()) {
-    const CgroupDirectory directory(hierarchy, path_);
+  // What a late limit makes (make_member) comes last.
+  std::vector<const CgroupHierarchy*> hierarchies;
+  for (const CgroupHierarchy& hierarchy : CgroupLayout::get().hierarchies()) hierarchies.push_back(&hierarchy);
+  std::stable_partition(hierarchies.begin(), hierarchies.end(),
+                        [](const CgroupHierarchy* hierarchy) { return is_always_used(*hierarchy); });
+  for (const CgroupHierarchy* hierarchy : hierarchies) {
+    const CgroupDirectory directory(*hierarchy, path_);
     while (!remove_tree(directory)) {
       if (Clock::now() > deadline)
         throw Error("remove cgroup " + directory.name(), EBUSY, "there are still processes inside");
@@ -213,13 +231,7 @@ void Cgroup::remove() const {
   }
 }
 
-std::vector<pid_t> Cgroup::processes() const {
-  const CgroupLayout& layout = CgroupLayout::get();
-  const CgroupHierarchy* hierarchy = layout.unified();
-  if (hierarchy == nullptr)
-    hierarchy = &*std::find_if(layout.hierarchies().begin(), layout.hierarchies().end(), is_always_used);
-  return CgroupDirectory(*hierarchy, path_).processes();
-}
+std::vector<pid_t> Cgroup::processes() const { return CgroupDirectory(main_hierarchy(), path_).processes(); }
 
 CgroupStats Cgroup::stats() const {
   CgroupStats stats;

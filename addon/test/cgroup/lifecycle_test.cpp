@@ -46,6 +46,15 @@ TEST_F(CgroupTest, IsCreatedWithItsParentAndRemoved) {
   cgroup.remove();
 }
 
+TEST_F(CgroupTest, ALimitForOneThatHasGoneMakesNothing) {
+  Cgroup cgroup = make();
+  cgroup.remove();
+  for (const char* limits : {R"({"memory":{"limit":50000000}})", R"({"pids":{"limit":9}})", R"({"cpu":{"cpus":"0"}})"})
+    EXPECT_THROW(cgroup.apply(nlohmann::json::parse(limits)), Error) << limits;
+  for (const CgroupHierarchy& hierarchy : CgroupLayout::get().hierarchies())
+    EXPECT_FALSE(CgroupDirectory(hierarchy, cgroup.path()).exists()) << hierarchy.mount_point;
+}
+
 TEST_F(CgroupTest, ReplacesWhatACrashLeftBehind) {
   Cgroup cgroup = make();
   cgroup.apply(nlohmann::json{{"pids", {{"limit", 7}}}});
