@@ -51,6 +51,7 @@ import { Shims } from './runtime/shims.js';
 import { BlobSourceStore } from './store/blob-sources.js';
 import { BuildCacheStore } from './store/build-cache.js';
 import { BuildContextStore } from './store/build-contexts.js';
+import { BuildHistoryStore } from './store/build-history.js';
 import { ContainerStore } from './store/containers.js';
 import type { Database } from './store/database.js';
 import { EventStore } from './store/events.js';
@@ -294,6 +295,7 @@ export function createEngine(
       images,
       puller: registries.puller,
       usage: cacheUsage,
+      history: new BuildHistoryStore(database),
       engineId: () => engineId(dataRoot),
       hostGateways: () => networks.hostGateways,
     });

@@ -10,13 +10,20 @@ export interface Material {
 }
 
 /** As a package URL. */
-export function imageMaterial({ repository, tag, digest: wanted }: Reference, platform: Platform, digest: Digest): Material {
+export function imageMaterial(
+  { repository, tag, digest: wanted }: Reference,
+  platform: Platform,
+  digest: Digest,
+): Material {
   const qualifiers = [
     ...(wanted === undefined ? [] : [`digest=${wanted}`]),
     `platform=${encodeURIComponent(formatPlatform(platform))}`,
   ];
   const version = tag === undefined ? '' : `@${encodeURIComponent(tag)}`;
-  return { uri: `pkg:docker/${familiarName(repository)}${version}?${qualifiers.join('&')}`, digest: digestOfKind(digest) };
+  return {
+    uri: `pkg:docker/${familiarName(repository)}${version}?${qualifiers.join('&')}`,
+    digest: digestOfKind(digest),
+  };
 }
 
 /** "sha256:…" */

@@ -5,9 +5,11 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { request as httpRequest } from 'undici';
 import { GantryError, invalid } from '../errors.js';
+import type { Digest } from '../images/digest.js';
 import type { Staging } from '../images/staging.js';
 import { checkOut } from './git.js';
 import { isGitUrl, parseGitUrl } from './git-url.js';
+import { digestOfKind, type Material } from './material.js';
 
 /** What a URL gave: a path below a directory; "/" for all of it. */
 export interface FetchedFiles {
@@ -15,6 +17,7 @@ export interface FetchedFiles {
   path: string;
   /** What stands for the content, where the files of two fetches of the same differ: a commit. */
   identity?: string;
+  material: Material;
 }
 
 interface FetchOptions {
@@ -28,11 +31,17 @@ const maxRedirects = 10;
 /** Fetches what ADD names by a URL; each once in a build. */
 export class RemoteFiles {
   readonly #fetched = new Map<string, Promise<FetchedFiles>>();
+  readonly #materials = new Map<string, Material>();
 
   constructor(
     readonly staging: Staging,
     readonly maxBytes: number,
   ) {}
+
+  /** What has been fetched. */
+  get materials(): Material[] {
+    return [...this.#materials.values()];
+  }
 
   fetch(url: string, options: FetchOptions, signal: AbortSignal): Promise<FetchedFiles> {
     const key = JSON.stringify([url, options]);
@@ -42,6 +51,12 @@ export class RemoteFiles {
   }
 
   async #fetch(url: string, options: FetchOptions, signal: AbortSignal): Promise<FetchedFiles> {
+    const fetched = await this.#get(url, options, signal);
+    this.#materials.set(url, fetched.material);
+    return fetched;
+  }
+
+  async #get(url: string, options: FetchOptions, signal: AbortSignal): Promise<FetchedFiles> {
     const directory = this.staging.newPath();
     mkdirSync(directory);
     if (isGitUrl(url)) {
@@ -56,19 +71,21 @@ export class RemoteFiles {
         parseGitUrl(url).subdirectory,
         options.keepGitDirectory,
       ]);
-      return { directory: checkedOut.directory, path: '/', identity };
+      const material = { uri: url, digest: { sha1: checkedOut.commit } };
+      return { directory: checkedOut.directory, path: '/', identity, material };
     }
-    return { directory, path: await downloadFile(url, directory, { ...options, maxBytes: this.maxBytes }, signal) };
+    const { name, digest } = await downloadFile(url, directory, { ...options, maxBytes: this.maxBytes }, signal);
+    return { directory, path: name, material: { uri: url, digest: digestOfKind(digest) } };
   }
 }
 
-/** Downloads a file. @returns its name in the directory */
+/** Downloads a file. @returns its name in the directory, and its digest */
 async function downloadFile(
   url: string,
   directory: string,
   { checksum, maxBytes }: FetchOptions & { maxBytes: number },
   signal: AbortSignal,
-): Promise<string> {
+): Promise<{ name: string; digest: Digest }> {
   const { body, headers } = await get(url, signal);
   const name = fileName(url, header(headers, 'content-disposition'));
   const path = join(directory, name);
@@ -91,7 +108,7 @@ async function downloadFile(
   const modified = Date.parse(header(headers, 'last-modified') ?? '');
   const time = Number.isNaN(modified) ? 0 : modified / 1000;
   utimesSync(path, time, time);
-  return name;
+  return { name, digest };
 }
 
 type Headers = Record<string, string | string[] | undefined>;

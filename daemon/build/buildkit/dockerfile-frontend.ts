@@ -8,6 +8,7 @@ import type { Content } from '../../images/content.js';
 import type { Build } from '../build-result.js';
 import { openClassicContext } from '../classic/classic-context.js';
 import { parseIgnoreFile } from '../dockerignore.js';
+import type { Material } from '../material.js';
 import { Vertex } from '../progress.js';
 import { TransferStatus } from '../transfer-status.js';
 import { ClientFiles } from './client-files.js';
@@ -26,6 +27,8 @@ interface MainContext {
   /** Of the Dockerfile. */
   text: string;
   context: BuildContext;
+  /** Where it is from, if not from the client. */
+  origin: Material | undefined;
   /** To be called when nothing builds from it any more. */
   discard: () => Promise<void>;
 }
@@ -65,7 +68,7 @@ export class DockerfileFrontend {
       const dockerfile = parsed(source);
       const namedContexts = await this.#namedContexts(job, options, inputs, ingredients, signal);
       const request = requestOf(main.context, dockerfile, session, options, namedContexts, extra);
-      return new PendingResult(this.builder, request, source, job.status.report, ingredients, main.discard);
+      return new PendingResult(this.builder, request, source, job.status.report, ingredients, main);
     } catch (error) {
       await main.discard();
       await Promise.all(ingredients.map((ingredient) => ingredient.leave()));
@@ -84,7 +87,7 @@ export class DockerfileFrontend {
     const { text, ignoreText } = await this.#readDockerfile(job, options, signal);
     const excludes = ignoreText === undefined ? general : Promise.resolve(parseIgnoreFile(ignoreText));
     const context = this.#clientContext('build context', session, directory, () => excludes);
-    return { text, context, discard: () => Promise.resolve() };
+    return { text, context, origin: undefined, discard: () => Promise.resolve() };
   }
 
   /** A repository, an archive at a URL, or one that the client sends; the Dockerfile is in it. */
@@ -106,7 +109,7 @@ export class DockerfileFrontend {
       const remote = upload === undefined ? location : '';
       return openClassicContext(this.content, { body, remote, dockerfile }, signal);
     });
-    return { text: opened.dockerfile, context, discard: () => opened.discard() };
+    return { text: opened.dockerfile, context, origin: opened.origin, discard: () => opened.discard() };
   }
 
   /** The Dockerfile, and the .dockerignore that goes with it alone. */

@@ -10,6 +10,7 @@ import type { NativeError, Root } from '../../runtime/addon.js';
 import type { BuildContext } from '../build-context.js';
 import { readIgnorePatterns } from '../dockerignore.js';
 import { isGitUrl } from '../git-url.js';
+import type { Material } from '../material.js';
 import { RemoteFiles } from '../remote-files.js';
 
 /** A context that has arrived, and the Dockerfile in it. */
@@ -17,6 +18,8 @@ export interface ClassicContext {
   context: BuildContext;
   dockerfile: string;
   dockerfileName: string;
+  /** Where it is from, unless a client sent it. */
+  origin?: Material;
   discard(): Promise<void>;
 }
 
@@ -38,9 +41,12 @@ export async function openClassicContext(
 ): Promise<ClassicContext> {
   const staging = new Staging(content);
   try {
-    const directory =
-      source.remote === '' ? await unpackBody(staging, source.body) : await fetchRemote(staging, source, signal);
-    return { ...(await readContext(content, directory, source.dockerfile)), discard: () => staging.discard() };
+    const { directory, ...origin } =
+      source.remote === ''
+        ? { directory: await unpackBody(staging, source.body) }
+        : await fetchRemote(staging, source, signal);
+    const context = await readContext(content, directory, source.dockerfile);
+    return { ...context, ...origin, discard: () => staging.discard() };
   } catch (error) {
     await staging.discard();
     throw error;
@@ -63,12 +69,17 @@ async function unpackBody(staging: Staging, body: Readable): Promise<string> {
   return directory;
 }
 
-async function fetchRemote(staging: Staging, { remote }: Source, signal: AbortSignal): Promise<string> {
+async function fetchRemote(
+  staging: Staging,
+  { remote }: Source,
+  signal: AbortSignal,
+): Promise<{ directory: string; origin: Material }> {
   const { addon, layerLimits, mapping } = staging.content;
   if (!isGitUrl(remote) && !/^https?:\/\//.test(remote)) throw invalid(`invalid remote build context: ${remote}`);
   const files = new RemoteFiles(staging, layerLimits.maxBytes);
   const fetched = await files.fetch(remote, { checksum: undefined, keepGitDirectory: false }, signal);
-  if (isGitUrl(remote)) return fetched.directory;
+  const origin = fetched.material;
+  if (isGitUrl(remote)) return { directory: fetched.directory, origin };
   const directory = staging.newLayerPath();
   mkdirSync(directory, { mode: 0o755 });
   await addon.copyTrees(
@@ -88,14 +99,14 @@ async function fetchRemote(staging: Staging, { remote }: Source, signal: AbortSi
   if (names.length === 1 && names[0] === fetched.path && fetched.path !== 'Dockerfile') {
     await rename(join(directory, fetched.path), join(directory, 'Dockerfile'));
   }
-  return directory;
+  return { directory, origin };
 }
 
 async function readContext(
   content: Content,
   directory: string,
   dockerfile: string,
-): Promise<Omit<ClassicContext, 'discard'>> {
+): Promise<Omit<ClassicContext, 'discard' | 'origin'>> {
   const { addon } = content;
   const root: Root = { kind: 'directory', path: directory };
   const name = posix.normalize(posix.join('/', dockerfile || 'Dockerfile')).slice(1);
