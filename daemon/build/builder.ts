@@ -13,6 +13,7 @@ import type { ImagePlan } from '../images/publication.js';
 import type { Puller } from '../images/registry/pull.js';
 import { Slots } from '../slots.js';
 import type { BuildCacheStore } from '../store/build-cache.js';
+import type { BuildDownloadStore } from '../store/build-downloads.js';
 import { BaseImages } from './base-images.js';
 import { checkBuild, reportViolations, type CheckedBuild } from './build-checks.js';
 import type { ReportProgress } from './build-progress.js';
@@ -50,6 +51,7 @@ export class Builder implements Build {
     readonly images: Images,
     readonly puller: Puller,
     readonly cache: BuildCacheStore,
+    readonly downloads: BuildDownloadStore,
     readonly cacheMounts: CacheMounts,
     readonly containers: StepContainers,
     /** Where secrets and sockets of running steps are: in memory. */
@@ -172,7 +174,7 @@ class BuildRun {
       cacheMounts,
       images: bases,
       files: new SourceFiles(request, layers, bases, stage, expectedPaths(plan), report, signal),
-      remote: new RemoteFiles(layers.staging, images.content.layerLimits.maxBytes),
+      remote: new RemoteFiles(layers.staging, builder.downloads),
       containers,
       arguments: variables,
       privateDirectory: () => this.#makePrivateDirectory(),

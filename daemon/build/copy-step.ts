@@ -26,6 +26,8 @@ interface Part {
   unpack: boolean;
   /** What the cache knows it by, where that is not its content. */
   identity?: string | undefined;
+  /** To be called before the files are used. */
+  fetch?: (signal: AbortSignal) => Promise<void>;
 }
 
 /** A COPY or ADD that is ready to be looked up or executed. */
@@ -167,16 +169,13 @@ async function remotePart(
   destination: string,
 ): Promise<Part> {
   const { checksum, keepGitDirectory, unpack = false } = add;
-  const fetched = await session.remote.fetch(url, { checksum, keepGitDirectory }, session.signal);
-  const root: Root = { kind: 'directory', path: fetched.directory };
-  return {
-    root,
-    layers: [],
-    isContext: true,
-    items: [{ from: fetched.path, to: destination }],
-    unpack,
-    identity: fetched.identity,
-  };
+  const { directory, path, identity, fetch } = await session.remote.open(
+    url,
+    { checksum, keepGitDirectory },
+    session.signal,
+  );
+  const root: Root = { kind: 'directory', path: directory };
+  return { root, layers: [], isContext: true, items: [{ from: path, to: destination }], unpack, identity, fetch };
 }
 
 function heredocPart({ layers, request }: BuildSession, { heredocs }: Copy, destination: string): Part {
@@ -221,6 +220,7 @@ async function execute(
   const { maxBytes, maxEntries } = layers.staging.content.layerLimits;
   for (const part of parts) {
     if (part.items.length === 0) continue;
+    await part.fetch?.(session.signal);
     await addon.copyTrees(part.root, root, part.items, {
       exclude,
       owner: owner ?? (part.isContext ? mapping.root : undefined),

@@ -10,6 +10,7 @@ import type { NativeError, Root } from '../../runtime/addon.js';
 import type { BuildContext } from '../build-context.js';
 import { readIgnorePatterns } from '../dockerignore.js';
 import { isGitUrl } from '../git-url.js';
+import { ignoreMatcher } from '../ignore-matcher.js';
 import type { Material } from '../material.js';
 import { RemoteFiles } from '../remote-files.js';
 
@@ -28,12 +29,16 @@ interface Source {
   body: Readable;
   /** A git repository, an archive, or a Dockerfile alone. */
   remote: string;
-  dockerfile: string;
+  /** Undefined where it is not in the context. */
+  dockerfile: string | undefined;
+  keepGitDirectory?: boolean;
+  /** The Dockerfile and the .dockerignore are no part of the context where this one names them. */
+  hidesIgnored?: boolean;
 }
 
 const maxDockerfileBytes = 4 * 1024 * 1024;
 
-/** Takes the context of POST /build. @throws GantryError invalid when it has no Dockerfile */
+/** Takes a context that is no directory of a client. @throws GantryError invalid when it has no Dockerfile */
 export async function openClassicContext(
   content: Content,
   source: Source,
@@ -45,7 +50,7 @@ export async function openClassicContext(
       source.remote === ''
         ? { directory: await unpackBody(staging, source.body) }
         : await fetchRemote(staging, source, signal);
-    const context = await readContext(content, directory, source.dockerfile);
+    const context = await readContext(content, directory, source);
     return { ...context, ...origin, discard: () => staging.discard() };
   } catch (error) {
     await staging.discard();
@@ -71,13 +76,13 @@ async function unpackBody(staging: Staging, body: Readable): Promise<string> {
 
 async function fetchRemote(
   staging: Staging,
-  { remote }: Source,
+  { remote, keepGitDirectory = false }: Source,
   signal: AbortSignal,
 ): Promise<{ directory: string; origin: Material }> {
   const { addon, layerLimits, mapping } = staging.content;
   if (!isGitUrl(remote) && !/^https?:\/\//.test(remote)) throw invalid(`invalid remote build context: ${remote}`);
-  const files = new RemoteFiles(staging, layerLimits.maxBytes);
-  const fetched = await files.fetch(remote, { checksum: undefined, keepGitDirectory: false }, signal);
+  const files = new RemoteFiles(staging);
+  const fetched = await files.fetch(remote, { keepGitDirectory }, signal);
   const origin = fetched.material;
   if (isGitUrl(remote)) return { directory: fetched.directory, origin };
   const directory = staging.newLayerPath();
@@ -105,20 +110,27 @@ async function fetchRemote(
 async function readContext(
   content: Content,
   directory: string,
-  dockerfile: string,
+  { dockerfile, hidesIgnored = false }: Source,
 ): Promise<Omit<ClassicContext, 'discard' | 'origin'>> {
-  const { addon } = content;
   const root: Root = { kind: 'directory', path: directory };
   const name = posix.normalize(posix.join('/', dockerfile || 'Dockerfile')).slice(1);
-  const text = await readDockerfile(content, root, name);
-  const ignored = await readIgnorePatterns(addon, root, name);
-  if (ignored.length > 0) await addon.removeMatching(directory, ignored);
+  const text = dockerfile === undefined ? '' : await readDockerfile(content, root, name);
+  const ignored = hidesIgnored ? await hideIgnored(content, root, directory, name) : [];
   const context: BuildContext = {
     name: 'build context',
     ignorePatterns: () => Promise.resolve(ignored),
     open: () => Promise.resolve({ directory, release: () => Promise.resolve() }),
   };
   return { context, dockerfile: text, dockerfileName: name };
+}
+
+/** The client has left out the rest, and sends these two in any case. @returns the patterns */
+async function hideIgnored({ addon }: Content, root: Root, directory: string, dockerfile: string): Promise<string[]> {
+  const ignored = await readIgnorePatterns(addon, root, dockerfile);
+  const hidden = [dockerfile, '.dockerignore'].filter(ignoreMatcher(ignored));
+  const escaped = hidden.map((path) => path.replaceAll(/[*?[\]\\]/g, '\\$&'));
+  if (hidden.length > 0) await addon.removeMatching(directory, escaped);
+  return ignored;
 }
 
 async function readDockerfile({ addon }: Content, root: Root, name: string): Promise<string> {
