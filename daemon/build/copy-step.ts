@@ -10,6 +10,7 @@ import type { Owner } from '../userns/id-mapping.js';
 import type { BuildSession } from './build-session.js';
 import { copyDestination, copySource, hasWildcards, isRemote, parentsTarget } from './copy-paths.js';
 import type { BuildLayer } from './layers.js';
+import { linkGround, makeGround, type GroundDirectory } from './link-ground.js';
 import type { StageSources } from './plan.js';
 import type { FileSource } from './source-files.js';
 import type { StageState } from './stage-state.js';
@@ -33,6 +34,8 @@ interface Part {
 /** A COPY or ADD that is ready to be looked up or executed. */
 export interface PreparedCopy {
   what: object;
+  /** What a linked step is, whatever it stands on. */
+  linked: object | undefined;
   createdBy: string;
   execute(): Promise<BuildLayer | undefined>;
 }
@@ -62,11 +65,24 @@ export async function prepareCopy(
   );
   const { chmod, exclude, link } = expanded;
   const items = parts.map((part) => ({ items: part.items, unpack: part.unpack }));
+  const ground = link ? await groundOf(session, state, parts) : undefined;
+  const what = { copy: items, content, owner, chmod, exclude, ground };
   return {
-    what: { copy: items, content, owner, chmod, exclude, link },
+    what,
+    linked: ground && what,
     createdBy: `${instruction.keyword} ${[...expanded.sources, ...expanded.heredocs.map(({ name }) => name), expanded.destination].join(' ')}`,
-    execute: () => execute(session, state, expanded, parts, owner),
+    execute: () => execute(session, state, expanded, parts, owner, ground),
   };
+}
+
+function groundOf(
+  { addon, facts, layers }: BuildSession,
+  state: StageState,
+  parts: readonly Part[],
+): Promise<GroundDirectory[]> {
+  const items = parts.flatMap((part) => part.items);
+  const places = items.map(({ to }) => to);
+  return facts.of(state.layers, ['ground', places], () => linkGround(addon, layers.root(state.layers), items));
 }
 
 /** What the cache knows files by. */
@@ -210,13 +226,15 @@ async function ownerOf(
 async function execute(
   session: BuildSession,
   state: StageState,
-  { exclude, chmod, link }: Copy,
+  { exclude, chmod }: Copy,
   parts: readonly Part[],
   owner: Owner | undefined,
+  ground: readonly GroundDirectory[] | undefined,
 ): Promise<BuildLayer | undefined> {
   const { layers, addon, mapping } = session;
   const upper = layers.newUpper();
-  const root = layers.writableRoot(link ? [] : state.layers, upper);
+  const root = layers.writableRoot(ground ? [] : state.layers, upper);
+  if (ground) makeGround(upper.upper, ground);
   const { maxBytes, maxEntries } = layers.staging.content.layerLimits;
   for (const part of parts) {
     if (part.items.length === 0) continue;
