@@ -51,6 +51,8 @@ import { Shims } from './runtime/shims.js';
 import { BlobSourceStore } from './store/blob-sources.js';
 import { BuildCacheStore } from './store/build-cache.js';
 import { BuildContextStore } from './store/build-contexts.js';
+import { BuildDownloadStore } from './store/build-downloads.js';
+import { BuildHistoryStore } from './store/build-history.js';
 import { ContainerStore } from './store/containers.js';
 import type { Database } from './store/database.js';
 import { EventStore } from './store/events.js';
@@ -281,7 +283,16 @@ export function createEngine(
     defaults,
     logger,
   );
-  const builder = new Builder(images, registries.puller, buildCache, cacheMounts, steps, join(execRoot, 'build'));
+  const downloads = new BuildDownloadStore(database);
+  const builder = new Builder(
+    images,
+    registries.puller,
+    buildCache,
+    downloads,
+    cacheMounts,
+    steps,
+    join(execRoot, 'build'),
+  );
   const contexts = new ContextStore(dataRoot, addon, images.content.mapping.root, new BuildContextStore(database));
   const cacheUsage = new CacheUsage(buildCache, cacheMounts, contexts, images.content);
   const buildKit = once(async () => {
@@ -294,6 +305,7 @@ export function createEngine(
       images,
       puller: registries.puller,
       usage: cacheUsage,
+      history: new BuildHistoryStore(database),
       engineId: () => engineId(dataRoot),
       hostGateways: () => networks.hostGateways,
     });

@@ -5,6 +5,7 @@ import { hostPlatform, matchesPlatform, type Platform } from '../images/platform
 import {
   familiarReference,
   idPrefix,
+  isReference,
   parseReference,
   wholeId,
   withDefaultTag,
@@ -14,6 +15,7 @@ import { splitRepository } from '../images/registry/endpoints.js';
 import type { Puller } from '../images/registry/pull.js';
 import { GantryError } from '../errors.js';
 import type { BuildRequest } from './build-request.js';
+import { imageMaterial, type Material } from './material.js';
 import { Vertex } from './progress.js';
 import type { ReportProgress } from './build-progress.js';
 
@@ -22,6 +24,7 @@ type Wanted = Pick<BuildRequest, 'pull' | 'credentials' | 'signal'>;
 /** Finds the images that a build stands on, and pulls those that are not here. Each once in a build. */
 export class BaseImages {
   readonly #found = new Map<string, Promise<Image>>();
+  readonly #materials = new Map<string, Material>();
 
   constructor(
     readonly lookup: Lookup,
@@ -38,17 +41,31 @@ export class BaseImages {
     return finding;
   }
 
+  /** The images that were found, those that have names. */
+  get materials(): Material[] {
+    return [...this.#materials.values()];
+  }
+
   async #find(text: string, platform: Platform): Promise<Image> {
     const byId = wholeId(text) ?? (idPrefix(text) === undefined ? undefined : text);
     const local = this.local(text, platform);
-    if (local && (!this.request.pull || byId === local.id)) return local;
+    if (local && (!this.request.pull || byId === local.id)) return this.#noted(text, local);
     const reference = withDefaultTag(parseReference(text));
     const name = familiarReference(reference);
     const vertex = new Vertex(this.report, `metadata ${name} ${JSON.stringify(platform)}`, `[internal] load ${name}`);
     await vertex.run(() => this.#pull(reference, platform, vertex));
     const pulled = this.local(name, platform);
     if (!pulled) throw new GantryError('not-found', `${name}: no image for the platform was found`);
-    return pulled;
+    return this.#noted(text, pulled);
+  }
+
+  #noted(text: string, image: Image): Image {
+    if (isReference(text) && idPrefix(text) === undefined) {
+      const reference = withDefaultTag(parseReference(text));
+      const material = imageMaterial(reference, platformOf(image.document), image.manifest || image.id);
+      this.#materials.set(material.uri, material);
+    }
+    return image;
   }
 
   /** Only if it is here; an image of another platform counts as absent. */

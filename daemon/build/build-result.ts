@@ -2,6 +2,7 @@ import type { Outline, Target } from '../dockerfile/outline.js';
 import type { Digest } from '../images/digest.js';
 import type { ImageDocument } from '../images/image-document.js';
 import type { CheckResult } from './build-checks.js';
+import type { Material } from './material.js';
 
 /** What a build made. It keeps its layers from being removed until it is released. */
 export interface BuildResult {
@@ -16,7 +17,20 @@ export interface BuildResult {
   layerDirectories: readonly string[];
   /** Names that the image was given, in their familiar form. */
   names: readonly string[];
+  /** "linux/amd64" */
+  platform: string;
+  /** What from elsewhere has gone into it. */
+  materials: readonly Material[];
+  /** What steps could have of the client. */
+  secrets: readonly MountedId[];
+  agents: readonly MountedId[];
   release(): Promise<void>;
+}
+
+/** A secret or an agent that a RUN mounts. */
+export interface MountedId {
+  id: string;
+  optional: boolean;
 }
 
 /** What a Dockerfile says, and what is wrong with it. */

@@ -8,16 +8,17 @@ import { GantryError, invalid } from '../errors.js';
 import { digestOf } from '../images/digest.js';
 import type { Images } from '../images/images.js';
 import type { Image } from '../images/lookup.js';
-import type { Platform } from '../images/platform.js';
+import { formatPlatform, type Platform } from '../images/platform.js';
 import type { ImagePlan } from '../images/publication.js';
 import type { Puller } from '../images/registry/pull.js';
 import { Slots } from '../slots.js';
 import type { BuildCacheStore } from '../store/build-cache.js';
+import type { BuildDownloadStore } from '../store/build-downloads.js';
 import { BaseImages } from './base-images.js';
 import { checkBuild, reportViolations, type CheckedBuild } from './build-checks.js';
 import type { ReportProgress } from './build-progress.js';
 import type { BuildRequest } from './build-request.js';
-import type { Build, BuildResult, Inspection } from './build-result.js';
+import type { Build, BuildResult, Inspection, MountedId } from './build-result.js';
 import type { BuildSession } from './build-session.js';
 import { StepCache } from './cache.js';
 import type { CacheMounts } from './cache-mounts.js';
@@ -27,7 +28,7 @@ import { imagePlanOf } from './image-of-state.js';
 import { importInlineCache, withInlineCache } from './inline-cache.js';
 import { LayerFacts } from './layer-facts.js';
 import { BuildLayers } from './layers.js';
-import { planBuild, StageSources, type BuildPlan } from './plan.js';
+import { planBuild, StageSources, type BuildPlan, type PlannedStage } from './plan.js';
 import { RemoteFiles } from './remote-files.js';
 import { SourceFiles } from './source-files.js';
 import { squash } from './squash.js';
@@ -50,6 +51,7 @@ export class Builder implements Build {
     readonly images: Images,
     readonly puller: Puller,
     readonly cache: BuildCacheStore,
+    readonly downloads: BuildDownloadStore,
     readonly cacheMounts: CacheMounts,
     readonly containers: StepContainers,
     /** Where secrets and sockets of running steps are: in memory. */
@@ -172,7 +174,7 @@ class BuildRun {
       cacheMounts,
       images: bases,
       files: new SourceFiles(request, layers, bases, stage, expectedPaths(plan), report, signal),
-      remote: new RemoteFiles(layers.staging, images.content.layerLimits.maxBytes),
+      remote: new RemoteFiles(layers.staging, builder.downloads),
       containers,
       arguments: variables,
       privateDirectory: () => this.#makePrivateDirectory(),
@@ -209,7 +211,8 @@ class BuildRun {
   }
 
   #result(state: StageState, plan: ImagePlan, names: readonly string[]): BuildResult {
-    const { layers } = this.#session;
+    const { layers, images, remote } = this.#session;
+    const { stages } = this.#checked.plan;
     return {
       id: digestOf(plan.config),
       config: Buffer.from(plan.config),
@@ -218,6 +221,10 @@ class BuildRun {
       manifestDigest: digestOf(plan.manifest),
       layerDirectories: layers.directories(state.layers),
       names,
+      platform: formatPlatform(state.platform),
+      materials: [...images.materials, ...remote.materials],
+      secrets: mountedIds(stages, 'secret'),
+      agents: mountedIds(stages, 'ssh'),
       release: () => layers.discard(),
     };
   }
@@ -259,6 +266,19 @@ class BuildRun {
     await this.#release();
     await this.#session.layers.discard();
   }
+}
+
+/** What RUNs mount of a kind, each once. */
+function mountedIds(stages: readonly PlannedStage[], type: 'secret' | 'ssh'): MountedId[] {
+  const ids = new Map<string, boolean>();
+  for (const instruction of stages.flatMap(({ instructions }) => instructions)) {
+    if (instruction.keyword !== 'RUN') continue;
+    for (const mount of instruction.mounts.filter((each) => each.type === type)) {
+      const id = mount.id || 'default';
+      ids.set(id, (ids.get(id) ?? true) && !mount.required);
+    }
+  }
+  return [...ids].map(([id, optional]) => ({ id, optional }));
 }
 
 function labelled(state: StageState, labels: Readonly<Record<string, string>>): StageState {

@@ -5,6 +5,8 @@ import { chainIdOf, type BuildLayer, type BuildLayers } from './layers.js';
 /** What a step is known by, and what it stands on. */
 export interface CacheEntry {
   key: string;
+  /** What it is known by on any ground, for a step that does not depend on it. */
+  linkedKey?: string | undefined;
   parentKey: string;
   description: string;
   /** RFC 3339. */
@@ -42,6 +44,15 @@ export class StepCache {
     return { layer, created: new Date(row.created).toISOString() };
   }
 
+  /** The layer of a step that does not depend on what it is made on, ready to be put on other ground. */
+  async findLinked(linkedKey: string): Promise<CachedStep | undefined> {
+    const row = this.store.storedStep(linkedKey);
+    const layer = row && this.#layerOf(row);
+    if (!layer) return undefined;
+    this.#used.push(linkedKey);
+    return { layer: await this.layers.moved(layer), created: new Date(row.created).toISOString() };
+  }
+
   #layerOf({ chain_id, blob, diff_id, blob_size }: StoredStepRow): BuildLayer | undefined {
     if (chain_id === null || blob === null || diff_id === null || blob_size === null) return undefined;
     return this.layers.hold({ chain_id, blob, diff_id, blob_size });
@@ -62,11 +73,14 @@ export class StepCache {
   }
 
   #save(
-    { key, parentKey, description, created }: CacheEntry,
+    { key, linkedKey, parentKey, description, created }: CacheEntry,
     ground: Digest,
     layer: { chain_id: string | null; blob: string | null; size: number } = { chain_id: null, blob: null, size: 0 },
   ): void {
     const times = { created: Date.parse(created), last_used: Date.now() };
     this.store.saveStep({ key, parent_key: parentKey, ground, description, ...layer, ...times });
+    // It goes with the step, of whose size it has no share.
+    const linked = { ...layer, size: 0, ...times };
+    if (linkedKey) this.store.saveStep({ key: linkedKey, parent_key: key, ground, description, ...linked });
   }
 }

@@ -10,6 +10,7 @@ import type { Owner } from '../userns/id-mapping.js';
 import type { BuildSession } from './build-session.js';
 import { copyDestination, copySource, hasWildcards, isRemote, parentsTarget } from './copy-paths.js';
 import type { BuildLayer } from './layers.js';
+import { linkGround, makeGround, type GroundDirectory } from './link-ground.js';
 import type { StageSources } from './plan.js';
 import type { FileSource } from './source-files.js';
 import type { StageState } from './stage-state.js';
@@ -26,11 +27,15 @@ interface Part {
   unpack: boolean;
   /** What the cache knows it by, where that is not its content. */
   identity?: string | undefined;
+  /** To be called before the files are used. */
+  fetch?: (signal: AbortSignal) => Promise<void>;
 }
 
 /** A COPY or ADD that is ready to be looked up or executed. */
 export interface PreparedCopy {
   what: object;
+  /** What a linked step is, whatever it stands on. */
+  linked: object | undefined;
   createdBy: string;
   execute(): Promise<BuildLayer | undefined>;
 }
@@ -60,11 +65,24 @@ export async function prepareCopy(
   );
   const { chmod, exclude, link } = expanded;
   const items = parts.map((part) => ({ items: part.items, unpack: part.unpack }));
+  const ground = link ? await groundOf(session, state, parts) : undefined;
+  const what = { copy: items, content, owner, chmod, exclude, ground };
   return {
-    what: { copy: items, content, owner, chmod, exclude, link },
+    what,
+    linked: ground && what,
     createdBy: `${instruction.keyword} ${[...expanded.sources, ...expanded.heredocs.map(({ name }) => name), expanded.destination].join(' ')}`,
-    execute: () => execute(session, state, expanded, parts, owner),
+    execute: () => execute(session, state, expanded, parts, owner, ground),
   };
+}
+
+function groundOf(
+  { addon, facts, layers }: BuildSession,
+  state: StageState,
+  parts: readonly Part[],
+): Promise<GroundDirectory[]> {
+  const items = parts.flatMap((part) => part.items);
+  const places = items.map(({ to }) => to);
+  return facts.of(state.layers, ['ground', places], () => linkGround(addon, layers.root(state.layers), items));
 }
 
 /** What the cache knows files by. */
@@ -167,16 +185,13 @@ async function remotePart(
   destination: string,
 ): Promise<Part> {
   const { checksum, keepGitDirectory, unpack = false } = add;
-  const fetched = await session.remote.fetch(url, { checksum, keepGitDirectory }, session.signal);
-  const root: Root = { kind: 'directory', path: fetched.directory };
-  return {
-    root,
-    layers: [],
-    isContext: true,
-    items: [{ from: fetched.path, to: destination }],
-    unpack,
-    identity: fetched.identity,
-  };
+  const { directory, path, identity, fetch } = await session.remote.open(
+    url,
+    { checksum, keepGitDirectory },
+    session.signal,
+  );
+  const root: Root = { kind: 'directory', path: directory };
+  return { root, layers: [], isContext: true, items: [{ from: path, to: destination }], unpack, identity, fetch };
 }
 
 function heredocPart({ layers, request }: BuildSession, { heredocs }: Copy, destination: string): Part {
@@ -211,16 +226,19 @@ async function ownerOf(
 async function execute(
   session: BuildSession,
   state: StageState,
-  { exclude, chmod, link }: Copy,
+  { exclude, chmod }: Copy,
   parts: readonly Part[],
   owner: Owner | undefined,
+  ground: readonly GroundDirectory[] | undefined,
 ): Promise<BuildLayer | undefined> {
   const { layers, addon, mapping } = session;
   const upper = layers.newUpper();
-  const root = layers.writableRoot(link ? [] : state.layers, upper);
+  const root = layers.writableRoot(ground ? [] : state.layers, upper);
+  if (ground) makeGround(upper.upper, ground);
   const { maxBytes, maxEntries } = layers.staging.content.layerLimits;
   for (const part of parts) {
     if (part.items.length === 0) continue;
+    await part.fetch?.(session.signal);
     await addon.copyTrees(part.root, root, part.items, {
       exclude,
       owner: owner ?? (part.isContext ? mapping.root : undefined),

@@ -1,11 +1,10 @@
 import { chownSync, mkdirSync, readdirSync } from 'node:fs';
-import type { BlobFile } from '../images/blob-file.js';
 import type { Content } from '../images/content.js';
 import { packLayerInPlace } from '../images/created-image.js';
 import { digestOf, type Digest } from '../images/digest.js';
 import { publishLayer } from '../images/layer-publication.js';
 import type { ManifestLayer } from '../images/manifest.js';
-import { Staging } from '../images/staging.js';
+import { Staging, type AvailableBlob } from '../images/staging.js';
 import type { Root } from '../runtime/addon.js';
 import type { ImageLayerRow } from '../store/images.js';
 
@@ -113,6 +112,14 @@ export class BuildLayers {
     return { directory, described: this.#describe(blob, size, diffId), chainId };
   }
 
+  /** The files of a stored layer once more, as a layer of their own: each lies unpacked for the ground that it stands on. */
+  async moved(layer: BuildLayer): Promise<BuildLayer> {
+    const described = await layer.described;
+    const blob = this.staging.find(described.digest)!;
+    const { path, bytes } = await this.staging.unpack(blob);
+    return new MadeLayer(path, Promise.resolve(blob), Promise.resolve(bytes), Promise.resolve(described));
+  }
+
   /** The layers of an image, bottom first. */
   ofImage(imageId: Digest): BuildLayer[] {
     return this.#content.store.layersOf(imageId).map((row) => this.hold(row));
@@ -138,20 +145,19 @@ export interface PublishedLayer {
 }
 
 class MadeLayer implements BuildLayer {
-  readonly described: Promise<DescribedLayer>;
   chainId: Digest | undefined;
 
   constructor(
     public directory: string,
-    readonly blob: Promise<BlobFile>,
+    readonly blob: Promise<AvailableBlob>,
     readonly bytes: Promise<number>,
-  ) {
-    this.described = blob.then((file) => ({
-      digest: file.digest,
-      size: file.size,
-      diffId: file.diffId,
+    readonly described: Promise<DescribedLayer> = blob.then(({ digest, size, diffId }) => ({
+      digest,
+      size,
+      diffId,
       compression: 'none' as const,
-    }));
+    })),
+  ) {
     // Who needs it is told; until then it is nobody's.
     for (const promise of [this.described, bytes]) promise.catch(() => undefined);
   }

@@ -1,137 +1,128 @@
-import { createHash } from 'node:crypto';
-import { createWriteStream, mkdirSync, utimesSync } from 'node:fs';
-import { join, posix } from 'node:path';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { request as httpRequest } from 'undici';
-import { GantryError, invalid } from '../errors.js';
+import { mkdirSync } from 'node:fs';
+import { invalid } from '../errors.js';
 import type { Staging } from '../images/staging.js';
+import type { BuildDownloadStore } from '../store/build-downloads.js';
+import { downloadFile, type Download } from './download.js';
 import { checkOut } from './git.js';
 import { isGitUrl, parseGitUrl } from './git-url.js';
+import { digestOfKind, type Material } from './material.js';
 
-/** What a URL gave: a path below a directory; "/" for all of it. */
-export interface FetchedFiles {
+/** What a URL gives: a path below a directory; "/" for all of it. */
+export interface RemoteSource {
   directory: string;
   path: string;
-  /** What stands for the content, where the files of two fetches of the same differ: a commit. */
-  identity?: string;
+  /** What stands for the content: its digest, a commit. */
+  identity: string;
+  material: Material;
+  /** Gets the files, where they have not come yet. */
+  fetch: (signal: AbortSignal) => Promise<void>;
 }
 
 interface FetchOptions {
   /** "sha256:…" of a file, or the commit of a git repository. */
-  checksum: string | undefined;
+  checksum?: string | undefined;
   keepGitDirectory: boolean;
 }
 
-const maxRedirects = 10;
-
-/** Fetches what ADD names by a URL; each once in a build. */
+/**
+ * What ADD and contexts name by a URL; each is asked for once in a build. Of a file that the server still has in the version of an
+ * earlier build, only the digest is known at first: a step that is in the cache needs no more.
+ */
 export class RemoteFiles {
-  readonly #fetched = new Map<string, Promise<FetchedFiles>>();
+  readonly #opened = new Map<string, Promise<RemoteSource>>();
+  readonly #materials = new Map<string, Material>();
 
   constructor(
     readonly staging: Staging,
-    readonly maxBytes: number,
+    /** What is known of earlier builds. */
+    readonly downloads?: BuildDownloadStore,
   ) {}
 
-  fetch(url: string, options: FetchOptions, signal: AbortSignal): Promise<FetchedFiles> {
-    const key = JSON.stringify([url, options]);
-    let fetching = this.#fetched.get(key);
-    if (!fetching) this.#fetched.set(key, (fetching = this.#fetch(url, options, signal)));
-    return fetching;
+  /** What was opened. */
+  get materials(): Material[] {
+    return [...this.#materials.values()];
   }
 
-  async #fetch(url: string, options: FetchOptions, signal: AbortSignal): Promise<FetchedFiles> {
+  /** @throws GantryError when there is no such thing, or its checksum is another one */
+  open(url: string, options: FetchOptions, signal: AbortSignal): Promise<RemoteSource> {
+    const key = JSON.stringify([url, options]);
+    let opening = this.#opened.get(key);
+    if (!opening) this.#opened.set(key, (opening = this.#open(url, options, signal)));
+    return opening;
+  }
+
+  /** As `open`, with the files. */
+  async fetch(url: string, options: FetchOptions, signal: AbortSignal): Promise<RemoteSource> {
+    const source = await this.open(url, options, signal);
+    await source.fetch(signal);
+    return source;
+  }
+
+  async #open(url: string, options: FetchOptions, signal: AbortSignal): Promise<RemoteSource> {
     const directory = this.staging.newPath();
     mkdirSync(directory);
-    if (isGitUrl(url)) {
-      const { addon } = this.staging.content;
-      const checkedOut = await checkOut(addon, url, directory, { keepGitDirectory: options.keepGitDirectory }, signal);
-      if (options.checksum && !checkedOut.commit.startsWith(options.checksum)) {
-        throw invalid(`the commit of ${url} is ${checkedOut.commit}, not ${options.checksum}`);
-      }
-      const identity = JSON.stringify([
-        'git',
-        checkedOut.commit,
-        parseGitUrl(url).subdirectory,
-        options.keepGitDirectory,
-      ]);
-      return { directory: checkedOut.directory, path: '/', identity };
+    const source = isGitUrl(url)
+      ? await this.#repository(url, directory, options, signal)
+      : await this.#file(url, directory, options, signal);
+    this.#materials.set(url, source.material);
+    return source;
+  }
+
+  async #repository(
+    url: string,
+    directory: string,
+    { checksum, keepGitDirectory }: FetchOptions,
+    signal: AbortSignal,
+  ): Promise<RemoteSource> {
+    const { addon } = this.staging.content;
+    const checkedOut = await checkOut(addon, url, directory, { keepGitDirectory }, signal);
+    if (checksum && !checkedOut.commit.startsWith(checksum)) {
+      throw invalid(`the commit of ${url} is ${checkedOut.commit}, not ${checksum}`);
     }
-    return { directory, path: await downloadFile(url, directory, { ...options, maxBytes: this.maxBytes }, signal) };
+    return {
+      directory: checkedOut.directory,
+      path: '/',
+      identity: JSON.stringify(['git', checkedOut.commit, parseGitUrl(url).subdirectory, keepGitDirectory]),
+      material: { uri: url, digest: { sha1: checkedOut.commit } },
+      fetch: () => Promise.resolve(),
+    };
+  }
+
+  async #file(url: string, directory: string, { checksum }: FetchOptions, signal: AbortSignal): Promise<RemoteSource> {
+    const { maxBytes } = this.staging.content.layerLimits;
+    const known = this.downloads?.find(url);
+    const got = await downloadFile(url, directory, { maxBytes, known }, signal);
+    if (got) this.downloads?.save(url, got);
+    const file = got ?? known!;
+    if (checksum !== undefined && checksum !== file.digest) {
+      throw invalid(`digest mismatch for ${url}: it is ${file.digest}, expected ${checksum}`);
+    }
+    const fetching = got && Promise.resolve();
+    return {
+      directory,
+      path: file.name,
+      identity: JSON.stringify(['file', file.digest, file.name]),
+      material: { uri: url, digest: digestOfKind(file.digest) },
+      fetch: once(fetching, (stop) => fetchAgain(url, directory, file, maxBytes, stop)),
+    };
   }
 }
 
-/** Downloads a file. @returns its name in the directory */
-async function downloadFile(
+/** What was not fetched because it was known, and is needed after all. */
+async function fetchAgain(
   url: string,
   directory: string,
-  { checksum, maxBytes }: FetchOptions & { maxBytes: number },
+  { digest, name }: Download,
+  maxBytes: number,
   signal: AbortSignal,
-): Promise<string> {
-  const { body, headers } = await get(url, signal);
-  const name = fileName(url, header(headers, 'content-disposition'));
-  const path = join(directory, name);
-  const hash = createHash('sha256');
-  let size = 0;
-  const check = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      size += chunk.length;
-      done(size > maxBytes ? invalid(`${url} is larger than ${maxBytes} bytes`) : null, chunk);
-    },
-  });
-  await pipeline(body, check, createWriteStream(path, { mode: 0o600 }), { signal }).catch((error: unknown) => {
-    throw signal.aborted || error instanceof GantryError ? error : failed(url, error as Error);
-  });
-  const digest = `sha256:${hash.digest('hex')}`;
-  if (checksum !== undefined && checksum !== digest) {
-    throw invalid(`digest mismatch for ${url}: it is ${digest}, expected ${checksum}`);
-  }
-  const modified = Date.parse(header(headers, 'last-modified') ?? '');
-  const time = Number.isNaN(modified) ? 0 : modified / 1000;
-  utimesSync(path, time, time);
-  return name;
+): Promise<void> {
+  const got = await downloadFile(url, directory, { maxBytes }, signal);
+  if (got?.digest !== digest || got.name !== name) throw invalid(`${url} has changed while it was used`);
 }
 
-type Headers = Record<string, string | string[] | undefined>;
-
-const header = (headers: Headers, name: string): string | undefined => {
-  const value = headers[name];
-  return typeof value === 'string' ? value : value?.[0];
-};
-
-const failed = (url: string, cause: Error): GantryError =>
-  new GantryError('remote', `failed to download ${url}: ${cause.message}`, { cause });
-
-/** GET, following redirections. @throws GantryError for anything but success */
-export async function get(
-  url: string,
-  signal: AbortSignal,
-): Promise<{ body: AsyncIterable<Uint8Array> & NodeJS.ReadableStream; headers: Headers }> {
-  let current = url;
-  for (let redirects = 0; redirects <= maxRedirects; redirects++) {
-    const response = await httpRequest(current, { signal, headers: { 'user-agent': 'gantry' } }).catch(
-      (error: unknown) => {
-        throw failed(url, error as Error);
-      },
-    );
-    const location = header(response.headers, 'location');
-    if (response.statusCode < 300) return { body: response.body, headers: response.headers };
-    await response.body.dump();
-    if (response.statusCode >= 400 || location === undefined) {
-      throw new GantryError('remote', `failed to download ${url}: the server answers ${response.statusCode}`);
-    }
-    current = new URL(location, current).href;
-    if (!/^https?:/.test(current)) throw new GantryError('remote', `failed to download ${url}: it leads to ${current}`);
-  }
-  throw new GantryError('remote', `failed to download ${url}: more than ${maxRedirects} redirections`);
-}
-
-function fileName(url: string, disposition: string | undefined): string {
-  const [, given] = /filename="?([^";]+)"?/.exec(disposition ?? '') ?? [];
-  const path = decodeURIComponent(new URL(url).pathname);
-  const name = posix.basename(given ?? (path.endsWith('/') ? '' : path));
-  if (name === '' || name === '.' || name === '..') throw invalid(`cannot tell a file name from ${url}`);
-  return name;
+function once(
+  done: Promise<void> | undefined,
+  work: (signal: AbortSignal) => Promise<void>,
+): (signal: AbortSignal) => Promise<void> {
+  return (signal) => (done ??= work(signal));
 }

@@ -19,6 +19,8 @@ import { digestOf } from '../images/digest.js';
 /** A step that may make a layer, ready to be looked up or executed. */
 interface LayerStep {
   what: object;
+  /** What it is whatever it stands on, for a step that does not depend on that. */
+  linked?: object | undefined;
   createdBy: string;
   execute(vertex: Vertex): Promise<BuildLayer | undefined>;
 }
@@ -176,7 +178,8 @@ export class StageBuilder {
     await this.#pending.publishReady();
     const step = await prepare();
     const key = stepKey(state.key, step.what);
-    const found = await this.#find(key, state);
+    const linkedKey = step.linked && stepKey('', { linked: step.linked });
+    const found = (await this.#find(key, state)) ?? (await this.#findLinked(linkedKey, key, state, step.createdBy));
     if (found) {
       this.#hits++;
       const next = withLayer(state, key, step.createdBy, found.created, found.layer);
@@ -185,7 +188,23 @@ export class StageBuilder {
       return next;
     }
     this.#missed = true;
-    return this.session.steps.use(this.session.signal, () => this.#execute(state, key, step, vertex));
+    return this.session.steps.use(this.session.signal, () => this.#execute(state, { key, linkedKey }, step, vertex));
+  }
+
+  /** What a linked step made on other ground, put on this one. */
+  async #findLinked(
+    linkedKey: string | undefined,
+    key: string,
+    state: StageState,
+    description: string,
+  ): Promise<CachedStep | undefined> {
+    if (!this.useCache || linkedKey === undefined) return undefined;
+    const found = await this.session.cache.findLinked(linkedKey);
+    if (found) {
+      const entry = { key, linkedKey, parentKey: state.key, description, created: found.created };
+      this.#pending.add(entry, state.layers, found.layer);
+    }
+    return found;
   }
 
   async #find(key: string, state: StageState): Promise<CachedStep | undefined> {
@@ -193,13 +212,18 @@ export class StageBuilder {
     return this.session.cache.find(key, state.layers);
   }
 
-  async #execute(state: StageState, key: string, step: LayerStep, vertex: Vertex): Promise<StageState> {
+  async #execute(
+    state: StageState,
+    { key, linkedKey }: { key: string; linkedKey: string | undefined },
+    step: LayerStep,
+    vertex: Vertex,
+  ): Promise<StageState> {
     this.session.signal.throwIfAborted();
     vertex.start();
     const layer = await step.execute(vertex);
     const now = this.session.request.sourceDateEpoch;
     const created = (now === undefined ? new Date() : new Date(now * 1000)).toISOString();
-    const entry = { key, parentKey: state.key, description: step.createdBy, created };
+    const entry = { key, linkedKey, parentKey: state.key, description: step.createdBy, created };
     this.#pending.add(entry, state.layers, layer);
     const next = withLayer(state, key, step.createdBy, created, layer);
     vertex.complete();

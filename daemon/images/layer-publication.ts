@@ -1,11 +1,10 @@
-import type { BlobFile } from './blob-file.js';
 import type { Digest } from './digest.js';
-import type { Staging } from './staging.js';
+import type { AvailableBlob, Staging } from './staging.js';
 
 /** A layer that was made here: its blob, and the tree that the blob was packed from. */
 export interface MadeLayer {
   chainId: Digest;
-  blob: BlobFile;
+  blob: AvailableBlob;
   directory: string;
   /** Of file content. */
   bytes: number;

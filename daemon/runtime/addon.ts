@@ -56,6 +56,9 @@ export interface PathStat {
   size: number;
   /** Go's os.FileMode bits, as the Docker API's X-Docker-Container-Path-Stat carries them. */
   mode: number;
+  /** As they are on the disk. */
+  uid: number;
+  gid: number;
   mtime: string;
   linkTarget: string;
   /** The path inside the root with every link in it resolved, except one as the last component. */

@@ -214,6 +214,32 @@ describe('ADD of a URL', () => {
     expect(await directory.run('cat', '/c')).toBe('changed');
   });
 
+  test('a server that knows versions sends only what has changed, or is needed after all', async () => {
+    let version = { tag: '"1"', text: 'one' };
+    const asked: (string | undefined)[] = [];
+    files.answers.set('/tagged', ({ headers }, response) => {
+      asked.push(headers['if-none-match']);
+      const isKnown = headers['if-none-match'] === version.tag;
+      response.writeHead(isKnown ? 304 : 200, { ETag: version.tag }).end(isKnown ? '' : version.text);
+    });
+    const build = (before: string): Promise<string> =>
+      directory.build(['FROM busybox', `RUN echo ${before}`, `ADD ${files.url}/tagged /t`, 'RUN cat /t']);
+    await build('a');
+    expect(await build('a')).not.toContain('Running in');
+    expect(asked).toEqual([undefined, '"1"']);
+    // The step is to be made anew, of a file that is not here.
+    expect(await build('b')).toMatch(/one/);
+    expect(asked.splice(0)).toEqual([undefined, '"1"', '"1"', undefined]);
+    const right = createHash('sha256').update('one').digest('hex');
+    await directory.build(['FROM busybox', `ADD --checksum=sha256:${right} ${files.url}/tagged /u`]);
+    version = { tag: '"2"', text: 'two' };
+    expect(await build('b')).toMatch(/two/);
+    expect(asked).toEqual(['"1"', undefined, '"1"']);
+    const wrong = directory.failure(['FROM busybox', `ADD --checksum=sha256:${right} ${files.url}/tagged /u`]);
+    expect(await wrong).toMatch(/digest mismatch/);
+    expect(asked.at(-1)).toBe('"2"');
+  });
+
   test('--checksum', async () => {
     serve('sum.txt', 'summed');
     const right = `sha256:${createHash('sha256').update('summed').digest('hex')}`;
@@ -281,6 +307,49 @@ describe('ADD of a repository', () => {
     expect(await directory.failure(['FROM busybox', `ADD --checksum=${other} ${daemon.url}/work#v1 /w`])).toMatch(
       new RegExp(`${first}.*${other}[\\s\\S]*Dockerfile:2`),
     );
+  });
+});
+
+describe('through buildx', () => {
+  const buildx = async (args: string[], input: string | Buffer = ''): Promise<string> => {
+    const options = ['buildx', 'build', '--progress=plain', '--tag', 'built', ...args];
+    const { code, stderr } = await engine.docker.run(options, { input });
+    if (code !== 0) throw new Error(`docker ${options.join(' ')}: exit code ${code}\n${stderr}`);
+    return stderr;
+  };
+  const list = (path: string): Promise<string> => directory.run('ls', '-A', path);
+
+  test('the Dockerfile of the client goes with a remote context', async () => {
+    await buildx(['--file', '-', `${daemon.url}/work#v1`], 'FROM busybox\nCOPY . /own\n');
+    expect(await list('/own')).toBe('Dockerfile\nsub\ntext');
+    const dockerfile = directory.write({ 'My.Dockerfile': 'FROM busybox\nCOPY text /mine/\n' });
+    await buildx(['--file', dockerfile, `${daemon.url}/work#v1`]);
+    expect(await list('/mine')).toBe('text');
+    await buildx(['--file', 'sub/Dockerfile', `${daemon.url}/work#v1`]);
+    expect(await list('/sub/sub')).toBe('Dockerfile\ninner');
+  });
+
+  test('the history of a repository is there where that is wanted', async () => {
+    await buildx(['--build-arg', 'BUILDKIT_CONTEXT_KEEP_GIT_DIR=1', `${daemon.url}/work#v1`]);
+    expect(await list('/c')).toBe('.git\nDockerfile\nsub\ntext');
+  });
+
+  test('a named context is a repository', async () => {
+    const dockerfile =
+      'FROM busybox\nCOPY --from=source text /t\nRUN --mount=from=source,target=/s cp -r /s/sub /sub\n';
+    await buildx(['--build-context', `source=${daemon.url}/work#v1`, '-'], dockerfile);
+    expect(await directory.run('cat', '/t', '/sub/inner')).toBe('one\ninner');
+  });
+
+  test('an archive has all its files, whatever its .dockerignore says', async () => {
+    const names = { '.dockerignore': 'Dockerfile\n*.log\n', Dockerfile: 'FROM busybox\nCOPY . /c\n', 'a.log': 'a' };
+    directory.write(names);
+    const archive = execFileSync('tar', ['-C', directory.path, '-c', ...Object.keys(names)]);
+    await buildx(['-'], archive);
+    expect(await list('/c')).toBe('.dockerignore\nDockerfile\na.log');
+    // Through the classic API it can hide the two files that clients send in any case.
+    await directory.ok(['-'], { input: archive });
+    expect(await list('/c')).toBe('.dockerignore\na.log');
   });
 });
 

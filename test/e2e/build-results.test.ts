@@ -61,6 +61,34 @@ describe.each(bothApis)('%s', (_, variables) => {
     other.remove();
   });
 
+  test('what is linked stays when what is below it changes, unless the directories on the way do', async () => {
+    directory.write({ 'f': 'text', 'd/one': '1' }); // prettier-ignore
+    const lines = (below: string): string[] => [
+      'FROM busybox AS other',
+      `RUN echo other${api} > /other`,
+      'FROM busybox',
+      `RUN ${below}`,
+      'COPY --link f /tmp/',
+      'COPY --link d /home/dir',
+      'COPY --link --from=other --chmod=600 /other /link/to',
+      'RUN cat /tmp/f /home/dir/one',
+    ];
+    const build = async (below: string): Promise<{ output: string; layers: string[] }> => {
+      const output = await directory.build(lines(below));
+      return { output, layers: JSON.parse(await directory.inspect('{{json .RootFS.Layers}}')) as string[] };
+    };
+    const prepare = 'chmod 1777 /tmp; mkdir -p /home/dir /real; chown 7:8 /home/dir; ln -s /real /link';
+    const first = await build(`echo 1${api} > /below; ${prepare}`);
+    const second = await build(`echo 2${api} > /below; ${prepare}`);
+    expect(second.layers.slice(2, 5)).toEqual(first.layers.slice(2, 5));
+    expect(second.layers[1]).not.toBe(first.layers[1]);
+    const shown = 'cat /below; stat -c "%a %u:%g" /tmp /home/dir; test -L /link || cat /link/to; ls /real';
+    expect(await directory.run('sh', '-c', shown)).toBe(`2${api}\n1777 0:0\n755 7:8\nother${api}`);
+    const third = await build(`echo 3${api} > /below; ${prepare}; chmod 700 /home/dir`);
+    expect([third.layers[2] === first.layers[2], third.layers[3] === first.layers[3]]).toEqual([true, false]);
+    expect(await directory.run('stat', '-c', '%a', '/home/dir')).toBe('700');
+  });
+
   test('an image of another engine brings its steps along', async () => {
     const other = new BuildDirectory(elsewhere, variables);
     other.create();

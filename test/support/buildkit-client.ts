@@ -60,6 +60,17 @@ export class BuildKitClient {
     return this;
   }
 
+  /** What it offers, by name. */
+  get methods(): readonly string[] {
+    return this.#methods;
+  }
+
+  /** Serves a connection that it has made itself. */
+  serve(connection: Duplex): void {
+    this.#connections.push(connection);
+    this.#server.serve(connection);
+  }
+
   session(id = 'session', sharedKey = 'directory:key'): ClientSession {
     const [daemonEnd, clientEnd] = duplexPair();
     this.#connections.push(daemonEnd, clientEnd);

@@ -80,6 +80,8 @@ PathStat stat_path(const Root& root, const std::string& path) {
   result.name = name_of(path);
   result.size = status.st_size;
   result.mode = go_file_mode(status.st_mode);
+  result.uid = status.st_uid;
+  result.gid = status.st_gid;
   result.mtime = rfc3339(status.st_mtim);
   result.resolved_path = resolve_in_root(root, path, follows_last(path));
   if (S_ISLNK(status.st_mode)) result.link_target = resolve_in_root(root, path, true);

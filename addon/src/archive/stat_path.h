@@ -14,6 +14,9 @@ struct PathStat {
   int64_t size = 0;
   /// Go's os.FileMode.
   uint32_t mode = 0;
+  /// As they are on the disk.
+  uint32_t uid = 0;
+  uint32_t gid = 0;
   /// RFC 3339, UTC, nanoseconds without trailing zeros.
   std::string mtime;
   /// Where a link ends up inside the root; empty if it is no link.

@@ -73,6 +73,8 @@ Napi::Value stat_path(const Napi::CallbackInfo& info) {
       result.Set("name", stat.name);
       result.Set("size", Napi::Number::New(env, static_cast<double>(stat.size)));
       result.Set("mode", Napi::Number::New(env, stat.mode));
+      result.Set("uid", Napi::Number::New(env, stat.uid));
+      result.Set("gid", Napi::Number::New(env, stat.gid));
       result.Set("mtime", stat.mtime);
       result.Set("linkTarget", stat.link_target);
       result.Set("resolvedPath", stat.resolved_path);

@@ -1,40 +1,89 @@
+import { digestOf } from '../../images/digest.js';
+import type { BuildHistoryStore, BuildRecordRow } from '../../store/build-history.js';
 import type { BuildHistoryEvent } from '../../generated/rpc/moby/buildkit/v1/BuildHistoryEvent.js';
 import type { BuildHistoryRecord } from '../../generated/rpc/moby/buildkit/v1/BuildHistoryRecord.js';
 import type { BuildHistoryRequest__Output } from '../../generated/rpc/moby/buildkit/v1/BuildHistoryRequest.js';
-import { notFound, unsupported } from '../../errors.js';
+import type { Descriptor } from '../../generated/rpc/moby/buildkit/v1/Descriptor.js';
+import type { StatusResponse } from '../../generated/rpc/moby/buildkit/v1/StatusResponse.js';
+import { notFound } from '../../errors.js';
+import { historyFilter } from './history-filters.js';
+import { decodeLog, encodeLog } from './status-log.js';
 
 /** So many builds that are over are remembered, as by BuildKit. */
 const maximumRecords = 50;
 
-interface Entry {
-  record: BuildHistoryRecord;
-  complete: boolean;
+export type HistoryRecord = BuildHistoryRecord & { ref: string };
+
+/** What is kept of a build beside its record. */
+export interface BuildTraces {
+  /** What it told while it ran. */
+  status: readonly StatusResponse[];
+  /** How it came about, as JSON; undefined where it did not come that far. */
+  provenance: string | undefined;
+  /** Its failure with all details. */
+  failure: Buffer | undefined;
 }
 
-/** The builds of this daemon since it started, for `docker buildx history`. */
+const mediaTypes = {
+  log: 'application/vnd.buildkit.status.v0',
+  provenance: 'application/vnd.in-toto+json',
+  // As BuildKit spells it.
+  failure: 'application/vnd.googeapis.google.rpc.status+proto',
+};
+const provenanceType = 'https://slsa.dev/provenance/v0.2';
+
+/** The builds under way, and those that are over, for `docker buildx history`. */
 export class BuildHistory {
-  readonly #entries = new Map<string, Entry>();
+  readonly #active = new Map<string, HistoryRecord>();
   readonly #listeners = new Set<(event: BuildHistoryEvent) => void>();
 
-  started(record: BuildHistoryRecord & { ref: string }): void {
-    this.#entries.set(record.ref, { record, complete: false });
+  constructor(readonly store: BuildHistoryStore) {}
+
+  started(record: HistoryRecord): void {
+    this.#active.set(record.ref, record);
     this.#tell({ type: 'STARTED', record });
   }
 
-  completed(record: BuildHistoryRecord & { ref: string }): void {
-    this.#entries.delete(record.ref);
-    this.#entries.set(record.ref, { record, complete: true });
-    this.#tell({ type: 'COMPLETE', record });
-    this.#expire();
+  completed(record: HistoryRecord, { status, provenance, failure }: BuildTraces): void {
+    const blobs: { digest: string; data: Buffer }[] = [];
+    const keep = (mediaType: string, data: Buffer, annotations: Record<string, string> = {}): Descriptor => {
+      const digest = digestOf(data);
+      blobs.push({ digest, data });
+      return { mediaType, digest, size: data.length, annotations };
+    };
+    const complete: HistoryRecord = {
+      ...record,
+      generation: 1,
+      logs: keep(mediaTypes.log, encodeLog(status)),
+      ...(failure && { externalError: keep(mediaTypes.failure, failure) }),
+      ...(provenance !== undefined && {
+        result: {
+          attestations: [
+            keep(mediaTypes.provenance, Buffer.from(provenance), { 'in-toto.io/predicate-type': provenanceType }),
+          ],
+        },
+      }),
+    };
+    this.store.save({ ref: record.ref, record: JSON.stringify(complete), completed: Date.now() }, blobs);
+    this.#active.delete(record.ref);
+    this.store.expire(maximumRecords);
+    this.#tell({ type: 'COMPLETE', record: complete });
+  }
+
+  /** What a build that is over told while it ran. */
+  log(ref: string): StatusResponse[] | undefined {
+    const row = this.store.record(ref);
+    const digest = row && recordOf(row).logs?.digest;
+    const data = digest === undefined ? undefined : this.store.blob(digest);
+    return data && decodeLog(data);
   }
 
   update(ref: string, change: { delete: boolean; pinned: boolean }): void {
-    const entry = this.#entries.get(ref);
-    if (!entry) throw notFound(`no build ${ref} in the history`);
+    if (!this.store.record(ref)) throw notFound(`no build ${ref} in the history`);
     if (change.delete) {
-      this.#entries.delete(ref);
+      this.store.delete(ref);
       this.#tell({ type: 'DELETED', record: { ref } });
-    } else entry.record = { ...entry.record, pinned: change.pinned };
+    } else this.store.pin(ref, change.pinned);
   }
 
   /** Tells what is known, and then, unless the client wants to leave, what happens. */
@@ -43,11 +92,10 @@ export class BuildHistory {
     send: (event: BuildHistoryEvent) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
-    if (request.filter.length > 0) throw unsupported('filters of the build history are not supported by Gantry');
-    const wanted = ({ ref }: BuildHistoryRecord): boolean => request.ref === '' || request.ref === ref;
-    const queue: BuildHistoryEvent[] = [...this.#entries.values()]
-      .filter(({ record, complete }) => wanted(record) && !(request.activeOnly && complete))
-      .map(({ record, complete }) => ({ type: complete ? 'COMPLETE' : 'STARTED', record }));
+    const matches = historyFilter(request.filter);
+    const wanted = (record: BuildHistoryRecord): boolean =>
+      (request.ref === '' || request.ref === record.ref) && matches(record);
+    const queue = this.#known(request).filter(({ record }) => record && wanted(record));
     if (request.limit > 0) queue.splice(0, queue.length - request.limit);
     let wake = (): void => undefined;
     const listener = (event: BuildHistoryEvent): void => {
@@ -69,12 +117,19 @@ export class BuildHistory {
     }
   }
 
+  #known({ activeOnly, ref }: BuildHistoryRequest__Output): BuildHistoryEvent[] {
+    const over = activeOnly ? [] : ref === '' ? this.store.records() : [this.store.record(ref) ?? []].flat();
+    return [
+      ...over.map((row) => ({ type: 'COMPLETE' as const, record: recordOf(row) })),
+      ...[...this.#active.values()].map((record) => ({ type: 'STARTED' as const, record })),
+    ];
+  }
+
   #tell(event: BuildHistoryEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
+}
 
-  #expire(): void {
-    const over = [...this.#entries].filter(([, { complete, record }]) => complete && !record.pinned);
-    for (const [ref] of over.slice(0, -maximumRecords)) this.#entries.delete(ref);
-  }
+function recordOf({ record, pinned }: BuildRecordRow): HistoryRecord {
+  return { ...(JSON.parse(record) as HistoryRecord), pinned: pinned === 1 };
 }

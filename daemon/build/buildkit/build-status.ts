@@ -44,6 +44,12 @@ export class BuildStatus {
     };
   }
 
+  /** All of it, in a few messages. */
+  get told(): StatusResponse[] {
+    const count = Math.ceil(this.#events.length / batch);
+    return Array.from({ length: count }, (_, index) => merge(this.#events.slice(index * batch, (index + 1) * batch)));
+  }
+
   /** Tells everything, until the build has ended or the signal comes. */
   async watch(send: (response: StatusResponse) => Promise<void>, signal: AbortSignal): Promise<void> {
     let next = 0;

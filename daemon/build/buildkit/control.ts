@@ -1,19 +1,20 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { unsupported } from '../../errors.js';
-import type { BuildHistoryRecord } from '../../generated/rpc/moby/buildkit/v1/BuildHistoryRecord.js';
 import type { BytesMessage } from '../../generated/rpc/moby/buildkit/v1/BytesMessage.js';
 import type { ControlHandlers } from '../../generated/rpc/moby/buildkit/v1/Control.js';
 import type { SolveRequest__Output } from '../../generated/rpc/moby/buildkit/v1/SolveRequest.js';
 import type { WorkerRecord } from '../../generated/rpc/moby/buildkit/v1/types/WorkerRecord.js';
 import type { CacheUsage } from '../cache-usage.js';
-import type { BuildHistory } from './build-history.js';
+import type { BuildResult } from '../build-result.js';
+import type { BuildHistory, HistoryRecord } from './build-history.js';
 import { timestamp } from './build-status.js';
 import type { DockerfileFrontend } from './dockerfile-frontend.js';
 import { cacheImport, entitlement } from './dockerfile-options.js';
 import { buildExport, imageResponse, wantedOutputs, type WantedOutput } from './exporters.js';
-import { reasonOf, serviceError } from './failure.js';
+import { failureDetails, reasonOf, serviceError } from './failure.js';
 import { listKept, pruneKept } from './kept-for-builds.js';
 import type { PendingResult } from './pending-result.js';
+import { provenance } from './provenance.js';
 import { RpcDuplex } from './rpc-duplex.js';
 import { streaming, unary, type CallContext } from './rpc-server.js';
 import { offerOf } from './session-offer.js';
@@ -38,6 +39,11 @@ export class Control {
       Solve: unary((request, context) => this.#solve(request, context)),
 
       Status: streaming(async ({ ref }, send, { signal }) => {
+        const log = this.history.log(ref);
+        if (log) {
+          for (const response of log) await send(response);
+          return;
+        }
         const status = await this.jobs.status(ref, signal);
         await status.watch(send, signal);
       }),
@@ -86,22 +92,24 @@ export class Control {
     const record = historyRecord(request, job);
     if (!request.internal) this.history.started(record);
     try {
-      const exporterResponse = await this.#run(job, request);
-      this.#complete(job, request, { ...record, exporterResponse });
+      const { exporterResponse, ...outcome } = await this.#run(job, request);
+      this.#complete(job, request, { ...record, exporterResponse }, { outcome });
       return { exporterResponse };
     } catch (error) {
-      this.#complete(job, request, { ...record, error: { code: serviceError(error).code, message: reasonOf(error) } });
+      const { code } = serviceError(error);
+      this.#complete(job, request, { ...record, error: { code, message: reasonOf(error) } }, { error });
       throw error;
     } finally {
       await this.jobs.remove(job);
     }
   }
 
-  async #run(job: SolveJob, request: SolveRequest__Output): Promise<Record<string, string>> {
+  async #run(job: SolveJob, request: SolveRequest__Output): Promise<Outcome> {
     const outputs = wantedOutputs(request);
-    const result = request.frontend === '' ? (await job.outcome).result : await this.#describe(job, request);
-    if (!result) return {};
-    return deliver(result, outputs, await this.#exports(job, outputs), job.signal);
+    const pending = request.frontend === '' ? (await job.outcome).result : await this.#describe(job, request);
+    if (!pending) return { exporterResponse: {} };
+    const result = await pending.export(await this.#exports(job, outputs), job.signal);
+    return { exporterResponse: imageResponse(outputs, result.id), pending, result };
   }
 
   /** The front end runs here: clients without a gateway of their own. */
@@ -128,31 +136,46 @@ export class Control {
     return outputs.map((output, index) => buildExport(output, index, () => session!, warn, job.signal));
   }
 
-  #complete(job: SolveJob, request: SolveRequest__Output, record: HistoryRecord): void {
+  #complete(
+    job: SolveJob,
+    request: SolveRequest__Output,
+    record: HistoryRecord,
+    { outcome, error }: { outcome?: Omit<Outcome, 'exporterResponse'>; error?: unknown },
+  ): void {
     if (request.internal) return;
     const { total, completed, cached } = job.status.counts();
-    this.history.completed({
+    const complete = {
       ...record,
       completedAt: timestamp(new Date()),
       numTotalSteps: total,
       numCompletedSteps: completed,
       numCachedSteps: cached,
       numWarnings: job.status.warnings,
+    };
+    this.history.completed(complete, {
+      status: job.status.told,
+      provenance: outcome && provenanceOf(job, request, outcome),
+      failure: error === undefined ? undefined : failureDetails(error),
     });
   }
 }
 
-async function deliver(
-  result: PendingResult,
-  outputs: readonly WantedOutput[],
-  exports: ReturnType<typeof buildExport>[],
-  signal: AbortSignal,
-): Promise<Record<string, string>> {
-  const { id } = await result.export(exports, signal);
-  return imageResponse(outputs, id);
+/** What has come of a build. */
+interface Outcome {
+  exporterResponse: Record<string, string>;
+  pending?: PendingResult;
+  result?: BuildResult;
 }
 
-type HistoryRecord = BuildHistoryRecord & { ref: string };
+function provenanceOf(
+  { ref, created: started }: SolveJob,
+  { frontendAttributes }: SolveRequest__Output,
+  { pending, result }: Omit<Outcome, 'exporterResponse'>,
+): string | undefined {
+  if (!pending || !result) return undefined;
+  const { source, main } = pending;
+  return provenance({ ref, frontendAttributes, source, origin: main.origin, result, started });
+}
 
 function historyRecord(request: SolveRequest__Output, job: SolveJob): HistoryRecord {
   return {

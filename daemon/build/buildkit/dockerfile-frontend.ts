@@ -8,7 +8,10 @@ import type { Content } from '../../images/content.js';
 import type { Build } from '../build-result.js';
 import { openClassicContext } from '../classic/classic-context.js';
 import { parseIgnoreFile } from '../dockerignore.js';
+import type { Material } from '../material.js';
+import { isGitUrl } from '../git-url.js';
 import { Vertex } from '../progress.js';
+import { RemoteContext } from '../remote-context.js';
 import { TransferStatus } from '../transfer-status.js';
 import { ClientFiles } from './client-files.js';
 import { clientAgents, clientCredentials, clientSecrets, clientUpload } from './client-services.js';
@@ -26,6 +29,8 @@ interface MainContext {
   /** Of the Dockerfile. */
   text: string;
   context: BuildContext;
+  /** Where it is from, if not from the client. */
+  origin: Material | undefined;
   /** To be called when nothing builds from it any more. */
   discard: () => Promise<void>;
 }
@@ -59,15 +64,20 @@ export class DockerfileFrontend {
     const session = await this.sessions.get(job.sessionId, signal);
     const main = await this.#openMain(job, options, signal);
     const ingredients: PendingResult[] = [];
+    const discards = [main.discard];
+    const discard = async (): Promise<void> => void (await Promise.all(discards.map((each) => each())));
     try {
       const source = { filename: options.filename, text: main.text };
       job.status.source ??= source;
       const dockerfile = parsed(source);
-      const namedContexts = await this.#namedContexts(job, options, inputs, ingredients, signal);
+      const namedContexts = await this.#namedContexts(job, options, inputs, ingredients, discards, signal);
       const request = requestOf(main.context, dockerfile, session, options, namedContexts, extra);
-      return new PendingResult(this.builder, request, source, job.status.report, ingredients, main.discard);
+      return new PendingResult(this.builder, request, source, job.status.report, ingredients, {
+        origin: main.origin,
+        discard,
+      });
     } catch (error) {
-      await main.discard();
+      await discard();
       await Promise.all(ingredients.map((ingredient) => ingredient.leave()));
       throw error;
     }
@@ -84,29 +94,32 @@ export class DockerfileFrontend {
     const { text, ignoreText } = await this.#readDockerfile(job, options, signal);
     const excludes = ignoreText === undefined ? general : Promise.resolve(parseIgnoreFile(ignoreText));
     const context = this.#clientContext('build context', session, directory, () => excludes);
-    return { text, context, discard: () => Promise.resolve() };
+    return { text, context, origin: undefined, discard: () => Promise.resolve() };
   }
 
-  /** A repository, an archive at a URL, or one that the client sends; the Dockerfile is in it. */
+  /** A repository, an archive at a URL, or one that the client sends; the Dockerfile is in it, or the client's. */
   async #openRemote(
     job: SolveJob,
-    { filename: dockerfile, dockerfileDirectory, subdirectory }: DockerfileOptions,
+    options: DockerfileOptions,
     location: string,
     signal: AbortSignal,
   ): Promise<MainContext> {
-    if (dockerfileDirectory !== 'dockerfile' || subdirectory !== '') {
-      throw unsupported(`a Dockerfile apart from the remote context ${location} is not supported by Gantry`);
-    }
+    const { filename, isDockerfileLocal, buildArgs } = options;
     const session = await this.sessions.get(job.sessionId, signal);
+    const own = isDockerfileLocal ? (await this.#readDockerfile(job, options, signal)).text : undefined;
     const name = '[internal] load remote build context';
     const vertex = new Vertex(job.status.report, `${name} ${location} ${job.ref}`, name);
-    const { context, ...opened } = await vertex.run(() => {
+    const { context, dockerfile, origin, ...opened } = await vertex.run(() => {
       const upload = /^https?:\/\/buildkit-session\/(.*)$/.exec(location)?.[1];
-      const body = upload === undefined ? Readable.from([]) : clientUpload(session, `/${upload}`);
-      const remote = upload === undefined ? location : '';
-      return openClassicContext(this.content, { body, remote, dockerfile }, signal);
+      const source = {
+        body: upload === undefined ? Readable.from([]) : clientUpload(session, `/${upload}`),
+        remote: upload === undefined ? location : '',
+        dockerfile: isDockerfileLocal ? undefined : filename,
+        keepGitDirectory: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? ''),
+      };
+      return openClassicContext(this.content, source, signal);
     });
-    return { text: opened.dockerfile, context, discard: () => opened.discard() };
+    return { text: own ?? dockerfile, context, origin, discard: () => opened.discard() };
   }
 
   /** The Dockerfile, and the .dockerignore that goes with it alone. */
@@ -171,6 +184,7 @@ export class DockerfileFrontend {
     { namedContexts, sessionIds }: DockerfileOptions,
     inputs: Readonly<Record<string, Definition__Output>>,
     ingredients: PendingResult[],
+    discards: (() => Promise<void>)[],
     signal: AbortSignal,
   ): Promise<Map<string, NamedContext>> {
     const contexts = new Map<string, NamedContext>();
@@ -183,6 +197,10 @@ export class DockerfileFrontend {
         let ignored: Promise<string[]> | undefined;
         const excludes = (): Promise<string[]> => (ignored ??= this.#readIgnore(job, session, rest));
         contexts.set(name, { kind: 'tree', context: this.#clientContext(`context ${name}`, session, rest, excludes) });
+      } else if (isGitUrl(value)) {
+        const context = new RemoteContext(this.content, name, value);
+        discards.push(() => context.discard());
+        contexts.set(name, { kind: 'tree', context });
       } else throw unsupported(`the build context "${name}" (${value}) is of a kind that Gantry does not support`);
     }
     return contexts;

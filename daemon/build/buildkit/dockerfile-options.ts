@@ -9,10 +9,10 @@ export interface DockerfileOptions {
   /** Directories of the client, as it calls them. */
   contextDirectory: string;
   dockerfileDirectory: string;
+  /** The Dockerfile is the client's, wherever the context is. */
+  isDockerfileLocal: boolean;
   /** Another place than the client's directory: a repository, an archive. */
   contextLocation: string | undefined;
-  /** Of the context. */
-  subdirectory: string;
   buildArgs: Record<string, string>;
   labels: Record<string, string>;
   noCache: boolean | ReadonlySet<string>;
@@ -37,8 +37,8 @@ export function dockerfileOptions(attributes: Readonly<Record<string, string>>):
     platform: undefined,
     contextDirectory: 'context',
     dockerfileDirectory: 'dockerfile',
+    isDockerfileLocal: false,
     contextLocation: undefined,
-    subdirectory: '',
     buildArgs: {},
     labels: {},
     noCache: false,
@@ -94,8 +94,7 @@ const plainOptions: Readonly<Record<string, (options: DockerfileOptions, value: 
   platform: (options, value) => (options.platform = onePlatform(value)),
   context: (options, value) => (options.contextLocation = value || undefined),
   contextkey: (options, value) => (options.contextDirectory = value),
-  dockerfilekey: (options, value) => (options.dockerfileDirectory = value),
-  contextsubdir: (options, value) => (options.subdirectory = value),
+  dockerfilekey: (options, value) => Object.assign(options, { dockerfileDirectory: value, isDockerfileLocal: true }),
   'no-cache': (options, value) => (options.noCache = value === '' ? true : new Set(list(value))),
   'image-resolve-mode': (options, value) => (options.pull = resolveMode(value)),
   'cache-from': (options, value) => options.cacheFrom.push(...list(value)),

@@ -56,6 +56,12 @@ export function serviceError(error: unknown): ServiceError {
   return Object.assign(new Error(status.message), { code: status.code, details: status.message, metadata });
 }
 
+/** A failure with its details, for later; undefined for one that has none. */
+export function failureDetails(error: unknown): Buffer | undefined {
+  const status = error instanceof ReturnedFailure ? error.status : statusOf(error);
+  return status.details.length === 0 ? undefined : Buffer.from(statusMessage.serialize(status));
+}
+
 function statusOf(error: unknown): Status__Output {
   return { code: codeOf(error), message: reasonOf(error), details: detailsOf(error) };
 }

@@ -4,6 +4,7 @@ import type { ImageDirectories } from '../../images/directories.js';
 import type { Lookup } from '../../images/lookup.js';
 import type { Puller } from '../../images/registry/pull.js';
 import type { Addon } from '../../runtime/addon.js';
+import type { BuildHistoryStore } from '../../store/build-history.js';
 import type { Build } from '../build-result.js';
 import type { CacheUsage } from '../cache-usage.js';
 import { BuildHistory } from './build-history.js';
@@ -12,7 +13,8 @@ import { Control } from './control.js';
 import { DockerfileFrontend } from './dockerfile-frontend.js';
 import { Gateway } from './gateway.js';
 import { ImageConfigs } from './image-configs.js';
-import { controlService, gatewayService, healthService } from './protocol.js';
+import { contentService, controlService, gatewayService, healthService } from './protocol.js';
+import { recordContent } from './record-content.js';
 import { ResultFiles } from './result-files.js';
 import { RpcServer, streaming, unary } from './rpc-server.js';
 import { offerOf } from './session-offer.js';
@@ -28,6 +30,7 @@ export interface BuildKitParts {
   images: { lookup: Lookup; directories: ImageDirectories; content: Content };
   puller: Puller;
   usage: CacheUsage;
+  history: BuildHistoryStore;
   /** Of this daemon, for good. */
   engineId: () => string;
   hostGateways: () => readonly string[];
@@ -44,12 +47,13 @@ export class BuildKit {
     const frontend = new DockerfileFrontend(builder, this.#sessions, contexts, images.content, jobs);
     const id = parts.engineId();
     const worker = (): ReturnType<typeof workerRecord> => workerRecord(id, parts.hostGateways());
-    const control = new Control(jobs, this.#sessions, frontend, new BuildHistory(), usage, worker);
+    const control = new Control(jobs, this.#sessions, frontend, new BuildHistory(parts.history), usage, worker);
     const configs = new ImageConfigs(images, parts.puller, this.#sessions);
     const gateway = new Gateway(jobs, frontend, new ResultFiles(parts.addon), configs, worker);
     this.#server
       .add(controlService, control.handlers())
       .add(gatewayService, gateway.handlers())
+      .add(contentService, recordContent(parts.history))
       .add(healthService, {
         Check: unary(async () => ({ status: 'SERVING' as const })),
         // Nothing ever changes: the answer stands until the client leaves.

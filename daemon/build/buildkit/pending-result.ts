@@ -2,6 +2,7 @@ import type { BuildExport } from '../build-export.js';
 import type { ReportProgress } from '../build-progress.js';
 import type { BuildRequest } from '../build-request.js';
 import type { Build, BuildResult, Inspection } from '../build-result.js';
+import type { Material } from '../material.js';
 import { located, type ShownSource } from './failure.js';
 
 /** A build that has been described, and runs when its outcome is needed. */
@@ -17,8 +18,8 @@ export class PendingResult {
     readonly report: ReportProgress,
     /** What it is made of, and must not go before it. */
     readonly ingredients: readonly PendingResult[],
-    /** Gives up what was fetched for it. */
-    readonly discard: () => Promise<void>,
+    /** Where its Dockerfile is from, if not from the client; and how to give up what was fetched for it. */
+    readonly main: { origin: Material | undefined; discard: () => Promise<void> },
   ) {}
 
   /** One more that needs it. */
@@ -33,7 +34,7 @@ export class PendingResult {
     this.#stop.abort();
     const result = await this.#evaluated?.catch(() => undefined);
     await result?.release();
-    await this.discard();
+    await this.main.discard();
     await Promise.all(this.ingredients.map((ingredient) => ingredient.leave()));
   }
 

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
+import type { ContentDefinition } from '../../generated/rpc/containerd/services/content/v1/Content.js';
 import type { Status, Status__Output } from '../../generated/rpc/google/rpc/Status.js';
 import type { HealthDefinition } from '../../generated/rpc/grpc/health/v1/Health.js';
 import type { SecretsDefinition } from '../../generated/rpc/moby/buildkit/secrets/v1/Secrets.js';
 import type { ControlDefinition } from '../../generated/rpc/moby/buildkit/v1/Control.js';
+import type { StatusResponse, StatusResponse__Output } from '../../generated/rpc/moby/buildkit/v1/StatusResponse.js';
 import type { LLBBridgeDefinition } from '../../generated/rpc/moby/buildkit/v1/frontend/LLBBridge.js';
 import type { AuthDefinition } from '../../generated/rpc/moby/filesync/v1/Auth.js';
 import type { FileSendDefinition } from '../../generated/rpc/moby/filesync/v1/FileSend.js';
@@ -14,7 +16,7 @@ import type { Op, Op__Output } from '../../generated/rpc/pb/Op.js';
 
 /** As seen from a compiled daemon. */
 const directory = join(import.meta.dirname, '..', '..', '..', '..', 'api-spec', 'buildkit');
-const files = ['control', 'filesync', 'gateway', 'health', 'secrets', 'sshforward', 'upload'];
+const files = ['content', 'control', 'filesync', 'gateway', 'health', 'secrets', 'sshforward', 'upload'];
 
 // scripts/generate-rpc-types has the same options: its types are what is decoded here.
 const definitions = loadSync(
@@ -32,6 +34,7 @@ function definition<Type>(name: string): Type {
 // What the daemon serves.
 export const controlService = definition<ControlDefinition>('moby.buildkit.v1.Control');
 export const gatewayService = definition<LLBBridgeDefinition>('moby.buildkit.v1.frontend.LLBBridge');
+export const contentService = definition<ContentDefinition>('containerd.services.content.v1.Content');
 export const healthService = definition<HealthDefinition>('grpc.health.v1.Health');
 
 // What a client serves, over its session.
@@ -43,4 +46,7 @@ export const secretsService = definition<SecretsDefinition>('moby.buildkit.secre
 export const agentService = definition<SSHDefinition>('moby.sshforward.v1.SSH');
 
 export const statusMessage = definition<MessageTypeDefinition<Status, Status__Output>>('google.rpc.Status');
+export const statusResponseMessage = definition<MessageTypeDefinition<StatusResponse, StatusResponse__Output>>(
+  'moby.buildkit.v1.StatusResponse',
+);
 export const opMessage = definition<MessageTypeDefinition<Op, Op__Output>>('pb.Op');

@@ -37,7 +37,7 @@ export async function classicBuild(
   for (const name of query.t ?? []) if (name !== '') parseReference(name);
   const context = await openClassicContext(
     content,
-    { body, remote: query.remote ?? '', dockerfile: query.dockerfile },
+    { body, remote: query.remote ?? '', dockerfile: query.dockerfile, hidesIgnored: true },
     signal,
   );
   const output = new ClassicOutput(send, query.q);

@@ -10,6 +10,8 @@ import type { NativeError, Root } from '../../runtime/addon.js';
 import type { BuildContext } from '../build-context.js';
 import { readIgnorePatterns } from '../dockerignore.js';
 import { isGitUrl } from '../git-url.js';
+import { ignoreMatcher } from '../ignore-matcher.js';
+import type { Material } from '../material.js';
 import { RemoteFiles } from '../remote-files.js';
 
 /** A context that has arrived, and the Dockerfile in it. */
@@ -17,6 +19,8 @@ export interface ClassicContext {
   context: BuildContext;
   dockerfile: string;
   dockerfileName: string;
+  /** Where it is from, unless a client sent it. */
+  origin?: Material;
   discard(): Promise<void>;
 }
 
@@ -25,12 +29,16 @@ interface Source {
   body: Readable;
   /** A git repository, an archive, or a Dockerfile alone. */
   remote: string;
-  dockerfile: string;
+  /** Undefined where it is not in the context. */
+  dockerfile: string | undefined;
+  keepGitDirectory?: boolean;
+  /** The Dockerfile and the .dockerignore are no part of the context where this one names them. */
+  hidesIgnored?: boolean;
 }
 
 const maxDockerfileBytes = 4 * 1024 * 1024;
 
-/** Takes the context of POST /build. @throws GantryError invalid when it has no Dockerfile */
+/** Takes a context that is no directory of a client. @throws GantryError invalid when it has no Dockerfile */
 export async function openClassicContext(
   content: Content,
   source: Source,
@@ -38,9 +46,12 @@ export async function openClassicContext(
 ): Promise<ClassicContext> {
   const staging = new Staging(content);
   try {
-    const directory =
-      source.remote === '' ? await unpackBody(staging, source.body) : await fetchRemote(staging, source, signal);
-    return { ...(await readContext(content, directory, source.dockerfile)), discard: () => staging.discard() };
+    const { directory, ...origin } =
+      source.remote === ''
+        ? { directory: await unpackBody(staging, source.body) }
+        : await fetchRemote(staging, source, signal);
+    const context = await readContext(content, directory, source);
+    return { ...context, ...origin, discard: () => staging.discard() };
   } catch (error) {
     await staging.discard();
     throw error;
@@ -63,12 +74,17 @@ async function unpackBody(staging: Staging, body: Readable): Promise<string> {
   return directory;
 }
 
-async function fetchRemote(staging: Staging, { remote }: Source, signal: AbortSignal): Promise<string> {
+async function fetchRemote(
+  staging: Staging,
+  { remote, keepGitDirectory = false }: Source,
+  signal: AbortSignal,
+): Promise<{ directory: string; origin: Material }> {
   const { addon, layerLimits, mapping } = staging.content;
   if (!isGitUrl(remote) && !/^https?:\/\//.test(remote)) throw invalid(`invalid remote build context: ${remote}`);
-  const files = new RemoteFiles(staging, layerLimits.maxBytes);
-  const fetched = await files.fetch(remote, { checksum: undefined, keepGitDirectory: false }, signal);
-  if (isGitUrl(remote)) return fetched.directory;
+  const files = new RemoteFiles(staging);
+  const fetched = await files.fetch(remote, { keepGitDirectory }, signal);
+  const origin = fetched.material;
+  if (isGitUrl(remote)) return { directory: fetched.directory, origin };
   const directory = staging.newLayerPath();
   mkdirSync(directory, { mode: 0o755 });
   await addon.copyTrees(
@@ -88,26 +104,33 @@ async function fetchRemote(staging: Staging, { remote }: Source, signal: AbortSi
   if (names.length === 1 && names[0] === fetched.path && fetched.path !== 'Dockerfile') {
     await rename(join(directory, fetched.path), join(directory, 'Dockerfile'));
   }
-  return directory;
+  return { directory, origin };
 }
 
 async function readContext(
   content: Content,
   directory: string,
-  dockerfile: string,
-): Promise<Omit<ClassicContext, 'discard'>> {
-  const { addon } = content;
+  { dockerfile, hidesIgnored = false }: Source,
+): Promise<Omit<ClassicContext, 'discard' | 'origin'>> {
   const root: Root = { kind: 'directory', path: directory };
   const name = posix.normalize(posix.join('/', dockerfile || 'Dockerfile')).slice(1);
-  const text = await readDockerfile(content, root, name);
-  const ignored = await readIgnorePatterns(addon, root, name);
-  if (ignored.length > 0) await addon.removeMatching(directory, ignored);
+  const text = dockerfile === undefined ? '' : await readDockerfile(content, root, name);
+  const ignored = hidesIgnored ? await hideIgnored(content, root, directory, name) : [];
   const context: BuildContext = {
     name: 'build context',
     ignorePatterns: () => Promise.resolve(ignored),
     open: () => Promise.resolve({ directory, release: () => Promise.resolve() }),
   };
   return { context, dockerfile: text, dockerfileName: name };
+}
+
+/** The client has left out the rest, and sends these two in any case. @returns the patterns */
+async function hideIgnored({ addon }: Content, root: Root, directory: string, dockerfile: string): Promise<string[]> {
+  const ignored = await readIgnorePatterns(addon, root, dockerfile);
+  const hidden = [dockerfile, '.dockerignore'].filter(ignoreMatcher(ignored));
+  const escaped = hidden.map((path) => path.replaceAll(/[*?[\]\\]/g, '\\$&'));
+  if (hidden.length > 0) await addon.removeMatching(directory, escaped);
+  return ignored;
 }
 
 async function readDockerfile({ addon }: Content, root: Root, name: string): Promise<string> {

@@ -10,6 +10,7 @@ import { sql as volumesOfContainers } from './0009-volumes-of-containers.js';
 import { sql as buildCache } from './0010-build-cache.js';
 import { sql as buildContexts } from './0011-build-contexts.js';
 import { sql as buildHistory } from './0012-build-history.js';
+import { sql as buildDownloads } from './0013-build-downloads.js';
 
 /** In order; the position is the schema version, kept in SQLite's `user_version`. A released one is never edited. */
 export const migrations: readonly string[] = [
@@ -25,4 +26,5 @@ export const migrations: readonly string[] = [
   buildCache,
   buildContexts,
   buildHistory,
+  buildDownloads,
 ];
