@@ -22,7 +22,7 @@ export function lockDataRoot(dataRoot: string): Database {
 }
 
 function explanation(dataRoot: string, error: unknown): string {
-  const isHeld = error instanceof SQLite.SqliteError && error.code.startsWith('SQLITE_BUSY');
+  const isHeld = (error as NodeJS.ErrnoException).code?.startsWith('SQLITE_BUSY');
   if (!isHeld) return `cannot lock the data root with ${join(dataRoot, 'lock.db')}`;
   return `another gantryd uses the data root ${dataRoot}: stop it, or give this one its own --data-root`;
 }

@@ -1,4 +1,7 @@
 import { EventEmitter } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Container } from '../../daemon/containers/container.js';
 import { ContainerDirectories } from '../../daemon/containers/directories.js';
 import { ContainerEvents } from '../../daemon/containers/events.js';
@@ -8,6 +11,9 @@ import { ContainerRegistry } from '../../daemon/containers/registry.js';
 import { createdState } from '../../daemon/containers/state.js';
 import type { ShimClient } from '../../daemon/runtime/shim-client.js';
 import { IdMapping } from '../../daemon/userns/id-mapping.js';
+
+const root = mkdtempSync(join(tmpdir(), 'gantry-exec-'));
+afterAll(() => rmSync(root, { recursive: true }));
 
 /** A shim that starts nothing. */
 class UnwillingShim extends EventEmitter {
@@ -40,7 +46,7 @@ test('an exec that cannot be started leaves no listener behind: a health check w
   const registry = new ContainerRegistry();
   const links = new Links(
     registry,
-    new ContainerDirectories('/data', '/exec', IdMapping.identity),
+    new ContainerDirectories(join(root, 'data'), join(root, 'exec'), IdMapping.identity),
     { saveRecord: () => undefined },
     true,
   );
