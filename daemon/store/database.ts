@@ -21,7 +21,8 @@ export function openDatabase(path: string): Database {
     migrate(database, path);
     return database;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code?.startsWith('SQLITE_')) throw new Error(`cannot use the database ${path}`, { cause: error });
+    if ((error as NodeJS.ErrnoException).code?.startsWith('SQLITE_'))
+      throw new Error(`cannot use the database ${path}`, { cause: error });
     throw error;
   }
 }
