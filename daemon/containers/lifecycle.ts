@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { FastifyBaseLogger } from 'fastify';
 import { conflict, GantryError, internal, invalid, notModified } from '../errors.js';
 import type { Endpoints } from '../networks/endpoints.js';
@@ -11,7 +10,7 @@ import type { ContainerDirectories } from './directories.js';
 import type { ContainerEvents } from './events.js';
 import { readExitRecord, type ExitRecord } from './exit-record.js';
 import type { HealthChecks } from './health.js';
-import { hasJustEnded } from './just-ended.js';
+import { hasJustEnded, hasNoProcess } from './just-ended.js';
 import type { Launcher } from './launch.js';
 import { Backoff, shouldRestart } from './restart-policy.js';
 import { parseSignal } from '../signals.js';
@@ -353,15 +352,6 @@ export class Lifecycle {
 
 const notKilled = ({ id }: Container): GantryError =>
   internal(`tried to kill container ${id}, but did not receive an exit event`);
-
-/** Whether the process has ended, even if nobody has waited for it yet. */
-function hasNoProcess(pid: number): boolean {
-  try {
-    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return true;
-  }
-}
 
 /** A container that has named its stop signal is told other things by other signals, and its restart policy stays in force. */
 function asksToEnd({ config }: Container, signal: number): boolean {
