@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Container, EndpointSettings } from '../containers/container.js';
+import { failedByEndOf } from '../containers/just-ended.js';
 import { forbidden, internal, invalid, notFound } from '../errors.js';
 import type { Addon, EndpointRequest, IdMaps } from '../runtime/addon.js';
 import type { ContainerStore } from '../store/containers.js';
@@ -256,7 +257,7 @@ export class Endpoints {
 
   /**
    * Connects a container to a further network, at once when it runs. Called with the container's lock held.
-   * @throws GantryError in Docker's words
+   * @throws GantryError in Docker's words; what `failedByEndOf` tells where it has ended, and nothing is changed
    */
   async connect(container: Container, network: Network, settings: EndpointSettings): Promise<void> {
     this.#refuseConnect(container, network);
@@ -290,8 +291,10 @@ export class Endpoints {
     try {
       await this.onConnected(container, container.networks[name]);
     } catch (error) {
-      await this.repair(container);
-      throw error;
+      if (!failedByEndOf(container.state.pid, error)) {
+        await this.repair(container);
+        throw error;
+      }
     }
     this.#markPending(container, name, false);
     await this.#movePorts(container, before);
@@ -322,7 +325,7 @@ export class Endpoints {
 
   /**
    * Takes a container off a network, at once when it runs. Called with the container's lock held.
-   * @throws GantryError in Docker's words
+   * @throws GantryError in Docker's words; what `failedByEndOf` tells where it has ended, and nothing is changed
    */
   async disconnect(container: Container, network: Network): Promise<void> {
     const { name } = network;
@@ -380,6 +383,8 @@ export class Endpoints {
   async #finishLeaving(container: Container, endpoint: EndpointSettings | undefined): Promise<void> {
     try {
       if (endpoint) await this.onDisconnected(container, endpoint);
+    } catch (error) {
+      if (!failedByEndOf(container.state.pid, error)) throw error;
     } finally {
       this.store.saveState(container);
     }
@@ -390,7 +395,11 @@ export class Endpoints {
     const after = this.#ports.rules(container);
     if ((container.state.ports ?? []).length === 0 || JSON.stringify(before) === JSON.stringify(after)) return;
     await this.networks.firewall.replacePorts(before, after);
-    await container.shim?.forward(this.#ports.forwards(container));
+    try {
+      await container.shim?.forward(this.#ports.forwards(container));
+    } catch (error) {
+      if (!failedByEndOf(container.state.pid, error)) throw error;
+    }
   }
 
   /** After the daemon was away: finishes for a running container what was cut short, on the way to fewer networks. */

@@ -23,7 +23,7 @@ export function handlers(engine: Engine): Handlers {
     ...buildRoutes(builder, cacheUsage, images.content),
     ...buildKitRoutes(engine.buildKit),
     ...imageRoutes(images, containers, registries),
-    ...networkRoutes(networks, endpoints, containers.registry),
+    ...networkRoutes(networks, endpoints, containers.registry, (container) => containers.lifecycle.nextExit(container)),
     ...volumeRoutes(volumes),
     ...systemRoutes(systemSources(engine)),
   };

@@ -1,6 +1,8 @@
 import type { Container } from '../containers/container.js';
+import { failedByEndOf } from '../containers/just-ended.js';
 import type { ContainerRegistry } from '../containers/registry.js';
 import { timestamp } from '../containers/timestamp.js';
+import { within } from '../containers/within.js';
 import { GantryError, invalid, notFound } from '../errors.js';
 import type { Handlers } from '../http/call.js';
 import { parseTime } from '../http/time.js';
@@ -11,8 +13,21 @@ import type { Network } from '../networks/network.js';
 import type { Networks } from '../networks/networks.js';
 import { pruneNetworks } from '../networks/prune.js';
 
-/** The Network tag of the API document. */
-export function networkRoutes(networks: Networks, endpoints: Endpoints, registry: ContainerRegistry): Handlers {
+/** Milliseconds within which the daemon hears of an exit that a failure has told it of. */
+const exitPatience = 5000;
+/** A container may come and go between one look and the next. */
+const attempts = 5;
+
+/**
+ * The Network tag of the API document.
+ * @param nextExit resolves when a container has ended
+ */
+export function networkRoutes(
+  networks: Networks,
+  endpoints: Endpoints,
+  registry: ContainerRegistry,
+  nextExit: (container: Container) => Promise<unknown>,
+): Handlers {
   const find = (reference: string | undefined): Container => {
     if (!reference) throw invalid('invalid name or ID supplied: ""');
     return registry.get(reference);
@@ -27,6 +42,24 @@ export function networkRoutes(networks: Networks, endpoints: Endpoints, registry
     const network = networks.find(reference);
     if (!network && !container.running) endpoints.forget(container, reference);
     else await endpoints.disconnect(container, network ?? networks.get(reference));
+  };
+
+  /** Changes the networks of a container. One that ends meanwhile is then like any other that does not run. */
+  const change = async (container: Container, work: () => Promise<void>): Promise<void> => {
+    let pid = 0;
+    const locked = (): Promise<void> =>
+      container.lock.run(() => {
+        pid = container.state.pid;
+        return work();
+      });
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await locked();
+      } catch (error) {
+        if (!failedByEndOf(pid, error) || attempt === attempts) throw error;
+        if (container.state.pid === pid) await within(nextExit(container), exitPatience);
+      }
+    }
   };
 
   return {
@@ -54,13 +87,13 @@ export function networkRoutes(networks: Networks, endpoints: Endpoints, registry
     async NetworkConnect({ params, body }) {
       const network = networks.get(params.id);
       const container = find(body.Container);
-      await container.lock.run(() => endpoints.connect(container, network, body.EndpointConfig ?? {}));
+      await change(container, () => endpoints.connect(container, network, body.EndpointConfig ?? {}));
     },
 
     async NetworkDisconnect({ params, body }) {
       try {
         const container = find(body.Container);
-        await container.lock.run(() => disconnect(container, params.id));
+        await change(container, () => disconnect(container, params.id));
       } catch (error) {
         const absent = error instanceof GantryError && error.kind === 'not-found';
         throw absent && body.Force ? notFound(`endpoint ${body.Container} not found`) : error;

@@ -95,6 +95,42 @@ test('sizes are told while containers are removed', async () => {
   }
 });
 
+test('a container that ends while its networks change has those that it was given', async () => {
+  for (const name of ['a', 'b', 'c']) await engine.docker.ok('network', 'create', name);
+  const EndpointsConfig = { a: {}, b: {} };
+  for (let round = 0; round < 2 * ROUNDS; round++) {
+    const network = { HostConfig: { NetworkMode: 'a' }, NetworkingConfig: { EndpointsConfig } };
+    await create('brief', ['usleep', String(round * 1500)], network);
+    await send('POST', '/containers/brief/start');
+    const changes = [
+      ['b', 'disconnect'],
+      ['c', 'connect'],
+    ].map(([name, verb]) => send('POST', `/networks/${name}/${verb}`, { Container: 'brief' }));
+    expect(await Promise.all(changes)).toEqual([200, 200]);
+    await send('POST', '/containers/brief/wait');
+    const { NetworkSettings } = await engine.client.json<{ NetworkSettings: { Networks: object } }>(
+      'GET',
+      '/containers/brief/json',
+    );
+    expect(Object.keys(NetworkSettings.Networks).sort()).toEqual(['a', 'c']);
+    expect(await send('DELETE', '/containers/brief?force=1')).toBe(204);
+  }
+});
+
+test('networks come and go with a container that is restarted all the time', async () => {
+  const names = Array.from({ length: 8 }, (_, index) => `n${index}`);
+  for (const name of names) await engine.docker.ok('network', 'create', name);
+  await engine.docker.ok('run', '-d', '--init', '--name', 'box', 'busybox', 'sleep', '300');
+  for (const verb of ['connect', 'disconnect', 'connect']) {
+    const changes = names.map((name) => send('POST', `/networks/${name}/${verb}`, { Container: 'box' }));
+    const restart = send('POST', '/containers/box/restart?t=0');
+    expect(await Promise.all(changes)).toEqual(names.map(() => 200));
+    expect(await restart).toBe(204);
+    const links = (await engine.docker.ok('exec', 'box', 'ls', '/sys/class/net')).split(/\s+/);
+    expect(links).toHaveLength(verb === 'connect' ? 10 : 2);
+  }
+});
+
 test('a restart by a client is not the end after which --rm removes', async () => {
   await engine.docker.ok('run', '-d', '--rm', '--name', 'stays', 'busybox', 'sleep', '300');
   await engine.docker.ok('restart', '-t', '0', 'stays');
