@@ -1,5 +1,6 @@
 import SQLite from 'better-sqlite3';
 import { migrations } from './migrations/index.js';
+import { reserveRoom } from './reserve.js';
 
 export type Database = SQLite.Database;
 
@@ -19,6 +20,7 @@ export function openDatabase(path: string): Database {
     database.pragma('foreign_keys = ON');
     database.pragma('busy_timeout = 5000');
     migrate(database, path);
+    reserveRoom(database);
     return database;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code?.startsWith('SQLITE_'))

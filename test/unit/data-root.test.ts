@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lockDataRoot } from '../../daemon/data-root-lock.js';
 import { makeDirectories } from '../../daemon/make-directories.js';
 import { openDatabase } from '../../daemon/store/database.js';
+import { EventStore } from '../../daemon/store/events.js';
 
 let root: string;
 beforeEach(() => {
@@ -44,3 +46,40 @@ test('where no directory can be made, that is told at once', () => {
   expect(() => makeDirectories(join(root, 'link', 'below'))).toThrow('EEXIST');
   expect(() => makeDirectories('/proc/nowhere')).toThrow('ENOENT');
 });
+
+test('on a full disk the database takes what a daemon has to write all the same', () => {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', root]);
+  try {
+    const path = join(root, 'gantry.db');
+    // As after a clean stop, when the log has gone.
+    openDatabase(path).close();
+    const database = openDatabase(path);
+    fillDisk(root);
+    const events = new EventStore(database);
+    const event = {
+      type: 'container',
+      action: 'die',
+      actorId: 'f'.repeat(64),
+      attributes: {},
+      scope: 'local' as const,
+    };
+    for (let time = 0n; time < 3000n; time++) events.insert({ ...event, time });
+    database.close();
+    const again = openDatabase(path);
+    expect(again.pragma('integrity_check', { simple: true })).toBe('ok');
+    again.close();
+  } finally {
+    execFileSync('umount', ['--lazy', root]);
+  }
+});
+
+function fillDisk(directory: string): void {
+  const file = openSync(join(directory, 'filler'), 'w');
+  try {
+    for (;;) writeSync(file, Buffer.alloc(4096));
+  } catch (error) {
+    expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+  } finally {
+    closeSync(file);
+  }
+}

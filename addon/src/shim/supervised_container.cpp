@@ -8,6 +8,7 @@
 
 #include "isolation/system_calls.h"
 #include "shim/diagnostics.h"
+#include "shim/exit_status.h"
 #include "shim/timestamp.h"
 
 namespace gantry::shim {
@@ -37,6 +38,7 @@ void SupervisedContainer::create(bool start_at_once) {
   config_ = parse_shim_config(read_json_file("shim.json"));
   own_pid_namespace_ = has_own_pid_namespace(spec);
   runtime_ = make_runtime(*config_);
+  exit_record_file_ = std::make_unique<ExitRecordFile>(config_->state_directory);
   open_log();
   launch(std::move(spec), start_at_once);
   status_ = Status::kCreated;
@@ -98,6 +100,7 @@ void SupervisedContainer::abandon() noexcept {
     process_.reset();
     runtime_->remove();
   }
+  exit_record_file_.reset();
   status_ = Status::kStopped;
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "shim/container_runtime.h"
-#include "shim/exit_status.h"
+#include "shim/exit_record.h"
 #include "shim/oom_watch.h"
 #include "shim/process_streams.h"
 
@@ -42,6 +42,8 @@ class SupervisedContainer final : public EventHandler {
   void finish_output() { streams_->finish_output(); }
   /// Closes the log, looks whether memory ran out, removes the cgroup. The container counts as stopped.
   void clean_up();
+  /// Tells on the disk how the run ended. @throws Error; then it can be tried again
+  void publish_exit_record() { exit_record_file_->publish(record_); }
 
   Status status() const noexcept { return status_; }
   pid_t pid() const noexcept { return process_ ? process_->pid() : 0; }
@@ -74,6 +76,7 @@ class SupervisedContainer final : public EventHandler {
   std::unique_ptr<ProcessStreams> streams_;
   std::unique_ptr<OomWatch> oom_;
   ExitRecord record_;
+  std::unique_ptr<ExitRecordFile> exit_record_file_;
   bool own_pid_namespace_ = false;
   bool init_watched_ = false;
 };

@@ -99,9 +99,9 @@ void Supervisor::on_processes_ended() {
 void Supervisor::record_exit() {
   if (container_.was_started()) {
     try {
-      write_exit_record(container_.config().state_directory, container_.record());
+      container_.publish_exit_record();
     } catch (const Error& error) {
-      // The exit code must not get lost: wait for room on the disk for as long as it takes.
+      // The exit code must not get lost: wait for the disk for as long as it takes.
       diagnose("%s", error.what());
       loop_.after(kRecordRetryDelay, [this] { record_exit(); });
       return;

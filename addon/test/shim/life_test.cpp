@@ -98,6 +98,7 @@ TEST(Life, LeavesNothingWhenItIsCreatedAndAbandoned) {
   EXPECT_EQ(shim.wait(), 0);
   EXPECT_EQ(kill(init, 0), -1);
   EXPECT_NE(access(bundle.path("state/exit.json").c_str(), F_OK), 0);
+  EXPECT_NE(access(bundle.path("state/exit.json.tmp").c_str(), F_OK), 0);
 }
 
 TEST(Life, LivesOnWithoutAnyConnection) {
@@ -175,30 +176,59 @@ TEST(Life, ReportsThatMemoryRanOut) {
   EXPECT_EQ(bundle.exit_record()["oomKilled"], true);
 }
 
-/// A container whose state directory has no room for the exit record.
+/// A container whose state directory is full.
 class FullDisk : public ::testing::Test {
  protected:
   FullDisk() {
     EXPECT_EQ(mount("tmpfs", state_.c_str(), "tmpfs", 0, "size=64k"), 0);
     bundle_.shim["log"] = {{"driver", "none"}};
+    bundle_.run_script("sleep 1000");
+  }
+  ~FullDisk() override { umount2(state_.c_str(), MNT_DETACH); }
+  void fill() { write_text(state_ + "/filler", std::string(128 * 1024, 'x')); }
+
+  Bundle bundle_;
+  std::string state_ = bundle_.path("state");
+};
+
+TEST_F(FullDisk, KeepsNobodyFromEnding) {
+  ShimProcess shim(bundle_);
+  shim.control.request({{"type", "run"}});
+  fill();
+  shim.control.request({{"type", "kill"}, {"signal", SIGKILL}});
+  EXPECT_EQ(shim.control.event("exit")["exitCode"], 137);
+  EXPECT_EQ(shim.wait(), 0);
+  EXPECT_EQ(bundle_.exit_record()["exitCode"], 137);
+}
+
+TEST_F(FullDisk, IsToldAtTheStart) {
+  fill();
+  ShimProcess shim(bundle_);
+  json error = shim.control.request({{"type", "run"}})["error"];
+  EXPECT_EQ(error["errno"], ENOSPC) << error;
+  EXPECT_EQ(shim.wait(), 0);
+  EXPECT_FALSE(bundle_.has_cgroup());
+  EXPECT_NE(access((state_ + "/exit.json.tmp").c_str(), F_OK), 0);
+}
+
+/// A container whose exit record cannot be put into place.
+class UnwritableRecord : public ::testing::Test {
+ protected:
+  UnwritableRecord() {
     bundle_.run_script("exit 11");
-    write_text(state_ + "/filler", std::string(128 * 1024, 'x'));
+    mkdir(in_the_way_.c_str(), 0700);
     shim_ = std::make_unique<ShimProcess>(bundle_);
     shim_->control.request({{"type", "run"}});
     EXPECT_TRUE(eventually([&] { return !bundle_.has_cgroup(); }));
   }
-  ~FullDisk() override {
-    shim_.reset();
-    umount2(state_.c_str(), MNT_DETACH);
-  }
-  void make_room() { unlink((state_ + "/filler").c_str()); }
+  void make_room() { rmdir(in_the_way_.c_str()); }
 
   Bundle bundle_;
-  std::string state_ = bundle_.path("state");
+  std::string in_the_way_ = bundle_.path("state/exit.json");
   std::unique_ptr<ShimProcess> shim_;
 };
 
-TEST_F(FullDisk, DoesNotLoseTheExitCode) {
+TEST_F(UnwritableRecord, DoesNotLoseTheExitCode) {
   shim_->control.close();
   usleep(300'000);
   EXPECT_TRUE(shim_->running());
@@ -207,7 +237,7 @@ TEST_F(FullDisk, DoesNotLoseTheExitCode) {
   EXPECT_EQ(bundle_.exit_record()["exitCode"], 11);
 }
 
-TEST_F(FullDisk, DelaysTheAnswerThatTheContainerHasStopped) {
+TEST_F(UnwritableRecord, DelaysTheAnswerThatTheContainerHasStopped) {
   Peer asker = shim_->connect_control();
   asker.send({{"id", 1}, {"type", "state"}});
   pollfd answered{asker.fd(), POLLIN, 0};
