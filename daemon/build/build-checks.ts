@@ -7,6 +7,7 @@ import type { Dockerfile } from '../dockerfile/parse.js';
 import type { Variables } from '../dockerfile/shell-words.js';
 import { visitVariables, type StageVariables } from '../dockerfile/stage-variables.js';
 import { invalid } from '../errors.js';
+import type { ImageConfig } from '../images/image-document.js';
 import { environmentOf } from '../images/instructions.js';
 import type { Image } from '../images/lookup.js';
 import type { Platform } from '../images/platform.js';
@@ -89,7 +90,10 @@ async function checkVariables(build: CheckedBuild, platform: ReadonlyMap<string,
   const without = plan.stages.map((stage) => variablesOf(stage, new Map([['PATH', '']])));
   if (look(without).length === 0) return [];
   const stages = await Promise.all(
-    plan.stages.map(async (stage) => variablesOf(stage, await environmentBelow(build, stage))),
+    plan.stages.map(async (stage) => {
+      const config = await configBelow(build, stage);
+      return variablesOf(stage, config && environmentOf(config));
+    }),
   );
   return look(stages);
 }
@@ -105,23 +109,23 @@ function variablesOf(stage: PlannedStage, environment: Variables | undefined): S
   return { index, base: base.kind === 'stage' ? base.index : undefined, environment, instructions };
 }
 
-async function environmentBelow(
+/** The configuration of what a stage stands on; undefined when that is another stage, or not known. */
+export async function configBelow(
   { request, image }: CheckedBuild,
   { base, platform }: PlannedStage,
-): Promise<Variables | undefined> {
+): Promise<ImageConfig | undefined> {
   const wanted = platform ?? targetPlatform({ request });
-  const ofImage = async (reference: string): Promise<Variables | undefined> => {
+  const ofImage = async (reference: string): Promise<ImageConfig | undefined> => {
     const found = await image(reference, wanted);
-    return found && environmentOf(found.document.config ?? {});
+    return found && (found.document.config ?? {});
   };
+  const initial = { Env: [...initialEnvironment] };
   if (base.kind === 'image') return ofImage(base.reference);
   if (base.kind === 'stage') return undefined;
-  if (base.kind === 'scratch') return environmentOf({ Env: [...initialEnvironment] });
+  if (base.kind === 'scratch') return initial;
   const named = request.namedContexts.get(base.name);
   if (named?.kind === 'image') return ofImage(named.reference);
-  return environmentOf(
-    named?.kind === 'result' ? (named.result.document.config ?? {}) : { Env: [...initialEnvironment] },
-  );
+  return named?.kind === 'result' ? (named.result.document.config ?? {}) : initial;
 }
 
 async function checkCopied({ stages }: BuildPlan, { context }: BuildRequest): Promise<Violation[]> {

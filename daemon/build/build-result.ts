@@ -36,6 +36,8 @@ export interface MountedId {
 /** What a Dockerfile says, and what is wrong with it. */
 export interface Inspection {
   checks: CheckResult;
+  /** A mistake that would fail the build. */
+  failure: unknown;
   targets: Target[];
   outline: Outline;
 }

@@ -22,6 +22,7 @@ import type { Build, BuildResult, Inspection, MountedId } from './build-result.j
 import type { BuildSession } from './build-session.js';
 import { StepCache } from './cache.js';
 import type { CacheMounts } from './cache-mounts.js';
+import { dryRun } from './dry-run.js';
 import { expectedPaths } from './expected-paths.js';
 import { exportResult } from './export-result.js';
 import { imagePlanOf } from './image-of-state.js';
@@ -84,8 +85,10 @@ export class Builder implements Build {
       base: base.kind === 'stage' ? base.index : undefined,
       instructions,
     }));
+    const checked = { dockerfile, plan, globals, request, image };
     return {
-      checks: await checkBuild({ dockerfile, plan, globals, request, image }),
+      checks: await checkBuild(checked),
+      failure: await dryRun(checked).catch((error: unknown) => error),
       targets: targetsOf(dockerfile),
       outline: outlineOf(dockerfile, needed, plan.target, globals, (name) =>
         variables.declare(name, undefined, new Map()),

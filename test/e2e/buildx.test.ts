@@ -131,8 +131,12 @@ test('a Dockerfile is checked, and its arguments and targets are listed, without
     { default: true, base: 'missing/image', location: { ranges: [{ start: { line: 10 } }] } },
   ]);
   expect((await call('none'))!.output).toContain('unsupported request frontend.none');
-  write({ Dockerfile: 'FROM busybox\nCOPPY a b\n' });
-  expect((await call('check'))!).toEqual({ code: 1, output: expect.stringContaining('   2 | >>> COPPY a b') });
+  const mistakes = { 'COPPY a b': 'unknown instruction: COPPY', 'EXPOSE 99999': 'invalid containerPort: 99999' };
+  for (const [line, reason] of Object.entries(mistakes)) {
+    write({ Dockerfile: `FROM busybox\n${line}\n` });
+    const found = (await call('check'))!;
+    expect([found.code, found.output.includes(`   2 | >>> ${line}`), found.output]).toEqual([1, true, expect.stringContaining(reason)]); // prettier-ignore
+  }
 });
 
 test('secrets and agents reach the step that mounts them, and no layer', async () => {

@@ -101,20 +101,43 @@ class Copier {
     });
   }
 
-  /// A directory that is left out is made only when something below it is taken back.
+  /// A directory that is left out, on the way to what may be taken back.
+  struct Passage {
+    /// The one it is in, unless that is made already.
+    Passage* outer;
+    int parent;
+    const TreeObject& object;
+    std::string target;
+    UniqueFd made;
+  };
+
   void copy_exceptions(TreeObject& child, int to, const std::string& target, int depth) {
-    const struct stat status = child.status;
-    bool made = false;
-    UniqueFd directory;
-    for_each_child(child.fd.get(), child.path, exclude_, [&](TreeObject& inner) {
-      if (!made) {
-        directory = enter_directory(to, child.name, status, target);
-        made = true;
+    Passage passage{nullptr, to, child, target, {}};
+    copy_through(passage, depth);
+  }
+
+  void copy_through(Passage& passage, int depth) {
+    if (depth > max_tree_depth) {
+      throw Error("copy " + passage.object.path, ENAMETOOLONG, "directories are nested too deeply");
+    }
+    for_each_child(passage.object.fd.get(), passage.object.path, exclude_, [&](TreeObject& inner) {
+      const std::string target = join(passage.target, inner.name);
+      if (inner.excluded) {
+        Passage further{&passage, -1, inner, target, {}};
+        return copy_through(further, depth + 1);
       }
-      const std::string inner_target = join(target, inner.name);
-      if (inner.excluded) return copy_exceptions(inner, directory.get(), inner_target, depth + 1);
-      copy_object(inner.fd.get(), inner.status, directory.get(), inner.name, inner.path, inner_target, depth + 2);
+      copy_object(inner.fd.get(), inner.status, make(passage), inner.name, inner.path, target, depth + 2);
     });
+  }
+
+  /// It is made only when something below it is taken back.
+  int make(Passage& passage) {
+    if (!passage.made) {
+      const int parent = passage.outer == nullptr ? passage.parent : make(*passage.outer);
+      const TreeObject& object = passage.object;
+      passage.made = enter_directory(parent, object.name, object.status, passage.target);
+    }
+    return passage.made.get();
   }
 
   /// @param target its path in the destination, for messages and links

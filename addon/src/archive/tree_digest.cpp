@@ -64,10 +64,22 @@ class TreeHasher {
     if (depth > max_tree_depth) throw Error("read " + path, ENAMETOOLONG, "directories are nested too deeply");
     for_each_child(object, path, exclude_, [&](TreeObject& child) {
       spend(child.status);
-      if (child.excluded) return add_children(child.fd.get(), child.path, depth + 1);
+      if (child.excluded) return add_exceptions(child, depth + 1);
       add(child.fd.get(), child.status, child.name, child.path, depth + 1);
     });
     field("end");
+  }
+
+  /// A directory that is left out counts only as where something below it is that is taken back.
+  void add_exceptions(const TreeObject& directory, int depth) {
+    if (depth > max_tree_depth)
+      throw Error("read " + directory.path, ENAMETOOLONG, "directories are nested too deeply");
+    for_each_child(directory.fd.get(), directory.path, exclude_, [&](TreeObject& child) {
+      spend(child.status);
+      if (child.excluded) return add_exceptions(child, depth + 1);
+      number(directory.status.st_mode);
+      add(child.fd.get(), child.status, child.path, child.path, depth + 1);
+    });
   }
 
   void add_content(int object, const struct stat& status, const std::string& name) {

@@ -103,6 +103,24 @@ TEST_F(Copy, LeavesOutWhatIsExcluded) {
   EXPECT_EQ(run("ls " + scratch.in("to")), "one\nsoft\n");
 }
 
+TEST_F(Copy, OfWhatIsLeftOutOnlyTheWayToWhatIsTakenBackIsMade) {
+  run("mkdir -p " + source() + "/d/empty/deep && mkdir " + source() + "/d/other && touch " + source() +
+      "/d/other/file");
+  CopyOptions options;
+  options.exclude = {"**", "!sub/two"};
+  copy({{"d", "to"}}, options);
+  EXPECT_EQ(run("cd " + scratch.in("to") + " && find . | sort"), ".\n./sub\n./sub/two\n");
+
+  TreeDigestOptions same;
+  same.exclude = {"**", "!*/two"};
+  const auto digest = [&] { return tree_digest(Root(directory(source())), {"d"}, same); };
+  const std::string before = digest();
+  run("mv " + source() + "/d/other " + source() + "/d/another");
+  EXPECT_EQ(digest(), before);
+  run("mv " + source() + "/d/sub " + source() + "/d/under");
+  EXPECT_NE(digest(), before);
+}
+
 TEST_F(Copy, DigestsSeeContentsAndModesAndNotTimes) {
   const std::string before = digest("d");
   run("touch -d 2001-01-01 " + source() + "/d/one");

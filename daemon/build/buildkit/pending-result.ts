@@ -41,7 +41,8 @@ export class PendingResult {
   /** What there is to say of it without building it. */
   async inspect(): Promise<Inspection> {
     try {
-      return await this.builder.inspect({ ...this.request, exports: [], signal: this.#stop.signal });
+      const found = await this.builder.inspect({ ...this.request, exports: [], signal: this.#stop.signal });
+      return { ...found, failure: located(found.failure, this.source) };
     } catch (error) {
       throw located(error, this.source);
     }

@@ -49,9 +49,10 @@ async function lint(describe: () => Promise<PendingResult>): Promise<Metadata> {
   try {
     const pending = await describe();
     try {
-      const { violations, isError } = (await pending.inspect()).checks;
+      const { checks, failure } = await pending.inspect();
+      const { violations, isError } = checks;
       const error = isError && violations.length > 0 ? violationError(violations) : undefined;
-      return lintAnswer(violations, pending.source, error);
+      return lintAnswer(violations, pending.source, failure ?? error);
     } catch (error) {
       return lintAnswer([], pending.source, error);
     }
