@@ -2,7 +2,6 @@ import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { eventually } from '../support/eventually.js';
 import { OtherHost } from '../support/other-host.js';
@@ -128,7 +127,7 @@ test('a published port of SCTP leads to the container, which sees who asks', asy
  * Has the kernel serve a directory over NFS, without any program around it: it is given the answers that it would ask
  * rpc.mountd for.
  */
-async function serveOverNfs(directory: string): Promise<void> {
+function serveOverNfs(directory: string): void {
   execFileSync('mount', ['-t', 'nfsd', 'nfsd', '/proc/fs/nfsd']);
   const expiry = Math.floor(Date.now() / 1000) + 100_000;
   // Any port of the client, no check of subtrees, the root of the server: NFSEXP_… of linux/nfsd/export.h.
@@ -138,18 +137,10 @@ async function serveOverNfs(directory: string): Promise<void> {
   write('/proc/net/rpc/nfsd.export/channel', `all ${directory} ${expiry} ${flags} 65534 65534 0`);
   write('/proc/net/rpc/nfsd.fh/channel', `all 1 \\x00000000 ${expiry} ${directory}`);
   write('/proc/fs/nfsd/versions', '-2 -3 +4');
+  // How long nobody may open anything, because a former client could have something to claim: no less is taken.
+  write('/proc/fs/nfsd/nfsv4gracetime', '10');
   write('/proc/fs/nfsd/portlist', 'tcp 2049');
   write('/proc/fs/nfsd/threads', '2');
-  // Nobody has been here before, who would have something to claim; not waiting for them saves a minute and a half. It is
-  // refused while, and where, the kernel does not wait.
-  for (let attempt = 0; attempt < 20; attempt++) {
-    try {
-      write('/proc/fs/nfsd/v4_end_grace', 'Y');
-      return;
-    } catch {
-      await delay(100);
-    }
-  }
 }
 
 const nfsMounts = (): string[] =>
@@ -159,7 +150,7 @@ const nfsMounts = (): string[] =>
 
 test('a volume on NFS is mounted while it is used, also across a kill of the daemon', async () => {
   const exported = mkdtempSync('/tmp/export-');
-  await serveOverNfs(exported);
+  serveOverNfs(exported);
   mkdirSync(join(exported, 'part'), { recursive: true });
   writeFileSync(join(exported, 'part/greeting'), 'hello');
   const options = ['type=nfs', 'o=addr=localhost,rw,nfsvers=4.2', 'device=:/'];
