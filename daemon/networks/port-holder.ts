@@ -1,5 +1,6 @@
 import { internal } from '../errors.js';
 import type { Addon, NativeError } from '../runtime/addon.js';
+import type { Family } from './address.js';
 import type { PortRequest, PublishedPort } from './published-port.js';
 
 /** A published port with the socket that holds it; -1 where the kernel has no such sockets. */
@@ -22,13 +23,17 @@ export class PortHolder {
 
   /**
    * Takes every requested port, or none.
-   * @param binding where ports go that name no address; "" for every address of both families
+   * @param binding where ports go that name no address; "" for every address
+   * @param families of addresses at which ports are taken; those of the other need none
    * @throws GantryError internal "port is already allocated", as Docker has it
    */
-  hold(requests: PortRequest[], binding: string): HeldPort[] {
+  hold(requests: PortRequest[], binding: string, families: readonly Family[]): HeldPort[] {
     const ports: HeldPort[] = [];
     try {
-      for (const request of requests) ports.push(...this.#holdOne(request, binding, ports));
+      for (const request of requests) {
+        const addresses = addressesOf(request, binding).filter((address) => families.includes(familyOf(address)));
+        if (addresses.length > 0) ports.push(...this.#holdOne(request, addresses, ports));
+      }
       return ports;
     } catch (error) {
       this.close(ports);
@@ -41,9 +46,7 @@ export class PortHolder {
     for (const { socket } of ports) if (socket >= 0) this.addon.closeDescriptor(socket);
   }
 
-  #holdOne(request: PortRequest, binding: string, sofar: HeldPort[]): HeldPort[] {
-    const address = request.hostAddress || binding;
-    const addresses = address === '' ? ['0.0.0.0', '::'] : [address];
+  #holdOne(request: PortRequest, addresses: string[], sofar: HeldPort[]): HeldPort[] {
     const any = request.first === 0;
     const choices = any ? attempts : request.last - request.first + 1;
     for (let index = 0; index < choices; index++) {
@@ -92,6 +95,13 @@ export class PortHolder {
     return port.hostPort < 65_536;
   }
 }
+
+function addressesOf({ hostAddress }: PortRequest, binding: string): string[] {
+  const address = hostAddress || binding;
+  return address === '' ? ['0.0.0.0', '::'] : [address];
+}
+
+const familyOf = (address: string): Family => (address.includes(':') ? 6 : 4);
 
 const shown = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 

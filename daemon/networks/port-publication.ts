@@ -40,12 +40,14 @@ export class PortPublication {
     const gateways = this.#publishers(container);
     const network = gateways[4] ?? gateways[6];
     if (!network) return [];
-    const modes = [gateways[4]?.bridge?.gatewayModeIPv4, gateways[6]?.bridge?.gatewayModeIPv6];
-    // Routed ports are open at the container's own address; the host's are not taken.
-    if (modes.every((mode) => mode === undefined || mode === 'routed')) return [];
+    const modes = { 4: gateways[4]?.bridge?.gatewayModeIPv4, 6: gateways[6]?.bridge?.gatewayModeIPv6 };
+    // Routed ports are open at the container's own address; the host's are not taken, nor do those of the other family
+    // lead there if the container has no address in it.
+    if (Object.values(modes).every((mode) => mode === undefined || mode === 'routed')) return [];
+    const families = ([4, 6] as const).filter((family) => modes[family] !== 'routed');
     const endpoint = container.networks[network.name]?.EndpointID ?? '';
     return settingUp(
-      () => this.#holder.hold(requests, this.networks.hostBinding(network)),
+      () => this.#holder.hold(requests, this.networks.hostBinding(network), families),
       `driver failed programming external connectivity on endpoint ${container.name} (${endpoint}): `,
     );
   }

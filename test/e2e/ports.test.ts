@@ -115,6 +115,13 @@ test('a routed network opens published ports at the container, and takes none of
   }
 });
 
+test('a network that is routed in one family takes ports of the host in the other only', async () => {
+  const options = ['-o', 'com.docker.network.bridge.gateway_mode_ipv6=routed', '--ipv6'];
+  await engine.docker.ok('network', 'create', ...options, 'half');
+  await engine.docker.ok('run', '-d', '--name', 'web', '--network', 'half', '-p', '80', 'busybox', 'sleep', '300');
+  expect(await engine.docker.ok('port', 'web')).toMatch(/^80\/tcp -> 0\.0\.0\.0:\d+$/);
+});
+
 describe('a port that is taken', () => {
   let server: Server;
   let port: number;
