@@ -329,6 +329,20 @@ describe('through buildx', () => {
     expect(await list('/sub/sub')).toBe('Dockerfile\ninner');
   });
 
+  test('the Dockerfile, or the bake file, is at a URL', async () => {
+    const dockerfile = 'FROM busybox\nCOPY here /there\n';
+    serve('far.Dockerfile', dockerfile);
+    directory.write({ here: 'here\n' });
+    await buildx(['--file', `${files.url}/far.Dockerfile`, directory.path]);
+    expect(await directory.run('cat', '/there')).toBe('here');
+    const target = { 'dockerfile-inline': `${dockerfile}RUN echo baked\n`, context: directory.path };
+    serve('bake.json', JSON.stringify({ target: { default: target } }));
+    const { code, stderr } = await engine.docker.run(['buildx', 'bake', '--progress=plain', `${files.url}/bake.json`], {
+      env: { BUILDX_BAKE_ENTITLEMENTS_FS: '0' },
+    });
+    expect([code, stderr]).toEqual([0, expect.stringContaining('RUN echo baked')]);
+  });
+
   test('the history of a repository is there where that is wanted', async () => {
     await buildx(['--build-arg', 'BUILDKIT_CONTEXT_KEEP_GIT_DIR=1', `${daemon.url}/work#v1`]);
     expect(await list('/c')).toBe('.git\nDockerfile\nsub\ntext');

@@ -22,7 +22,15 @@ const frontend = [
   'statfile',
 ];
 
-const graph = ['exporter.multiple', 'meta.description', 'platform', 'constraints', 'history.filter'];
+const graph = [
+  'source.http',
+  'source.http.checksum',
+  'exporter.multiple',
+  'meta.description',
+  'platform',
+  'constraints',
+  'history.filter',
+];
 
 /** What clients look for before they ask for it. */
 export function capabilities(worker: WorkerRecord): PongResponse {

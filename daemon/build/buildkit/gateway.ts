@@ -5,6 +5,7 @@ import type { Result__Output } from '../../generated/rpc/moby/buildkit/v1/fronte
 import type { SolveRequest__Output } from '../../generated/rpc/moby/buildkit/v1/frontend/SolveRequest.js';
 import type { SolveResponse } from '../../generated/rpc/moby/buildkit/v1/frontend/SolveResponse.js';
 import type { WorkerRecord } from '../../generated/rpc/moby/buildkit/v1/types/WorkerRecord.js';
+import { Vertex } from '../progress.js';
 import { capabilities } from './capabilities.js';
 import type { DockerfileFrontend } from './dockerfile-frontend.js';
 import { cacheImport } from './dockerfile-options.js';
@@ -12,7 +13,8 @@ import { ReturnedFailure } from './failure.js';
 import type { ImageConfigs } from './image-configs.js';
 import type { ResultFiles } from './result-files.js';
 import { resultDefinition, resultIdOf } from './result-definition.js';
-import type { PendingResult } from './pending-result.js';
+import { httpSourceOf, httpSourceRequest, type HttpSource } from './http-source.js';
+import { PendingResult } from './pending-result.js';
 import { type CallContext, unary } from './rpc-server.js';
 import type { SolveJob, SolveJobs } from './solve-job.js';
 import { answerSubrequest } from './subrequests.js';
@@ -108,6 +110,8 @@ export class Gateway {
     refuseSourcePolicies(request.sourcePolicies.length > 0);
     const known = resultIdOf(request.definition);
     if (known !== undefined) return reference(known);
+    const file = httpSourceOf(request.definition);
+    if (file) return reference(job.add(await this.#download(job, file)));
     refuseBuildGraph(request.definition);
     if (request.frontend === '') return { result: { ref: { id: '' } } };
     requireDockerfileFrontend(request.frontend);
@@ -122,6 +126,16 @@ export class Gateway {
     const id = job.add(result);
     if (request.evaluate) await result.evaluate();
     return reference(id);
+  }
+
+  async #download(job: SolveJob, file: HttpSource): Promise<PendingResult> {
+    const source = { filename: file.url, text: '' };
+    const nothing = { origin: undefined, discard: () => Promise.resolve() };
+    const request = httpSourceRequest(file);
+    const pending = new PendingResult(this.frontend.builder, request, source, () => undefined, [], nothing);
+    const name = `[internal] load ${file.url}`;
+    await new Vertex(job.status.report, `${name} ${job.ref}`, name).run(() => pending.evaluate());
+    return pending;
   }
 
   #returned(job: SolveJob, result: Result__Output | null): ReturnType<SolveJob['find']> {
