@@ -1,11 +1,12 @@
 import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { readInvocation } from './config/invocation.js';
 import { createEngine, type Engine, startEngine } from './engine.js';
 import { createServer } from './http/server.js';
 import { listenOnAll } from './listeners.js';
 import { createLogger } from './log.js';
 import { handlers } from './routes/index.js';
+import { makeDirectories } from './make-directories.js';
 import { addon } from './runtime/index.js';
 import { openDatabase } from './store/database.js';
 import { hostAccounts } from './userns/accounts.js';
@@ -46,6 +47,7 @@ async function run(): Promise<void> {
 
   const server = await createServer({ logger, engineVersion, handlers: handlers(engine) });
   const sockets = await listenOnAll(server, config, addon.listenDescriptors());
+  makeDirectories(dirname(config.pidfile), 0o755);
   writeFileSync(config.pidfile, `${process.pid}\n`);
   logger.info({ hosts: sockets, dataRoot: config.dataRoot }, 'API listening');
 

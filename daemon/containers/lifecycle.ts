@@ -13,12 +13,15 @@ import type { HealthChecks } from './health.js';
 import { hasJustEnded, hasNoProcess } from './just-ended.js';
 import type { Launcher } from './launch.js';
 import { Backoff, shouldRestart } from './restart-policy.js';
+import { killShim } from './kill-shim.js';
 import { parseSignal } from '../signals.js';
 import { canPause, canStart } from './state.js';
 import { timestamp } from './timestamp.js';
 import { within } from './within.js';
 
 const killPatience = 10_000;
+/** And how long, in a forced removal, before its shim is taken not to do its work any more. */
+const shimPatience = 5_000;
 
 /** Starts, stops and follows containers. Every change of state goes through here, one at a time for each container. */
 export class Lifecycle {
@@ -268,7 +271,7 @@ export class Lifecycle {
 
   async #signal(container: Container, signal: number): Promise<void> {
     try {
-      await container.shim?.kill(signal);
+      if (container.shim && !(await within(container.shim.kill(signal), killPatience))) throw notKilled(container);
     } catch (error) {
       // It, or its shim after it, ended by itself in the meantime: what was wanted.
       if (!hasJustEnded(error)) throw error;
@@ -340,6 +343,13 @@ export class Lifecycle {
 
   /** Makes sure that it does not run and will not be started again; for removal. */
   async forceStop(container: Container): Promise<void> {
+    if (await within(this.#end(container), shimPatience)) return;
+    // It is stopped, or waits for a disk that does not answer. The kernel ends its container with it.
+    killShim(container.state.shimPid, this.directories.bundle(container.id));
+    await this.#end(container);
+  }
+
+  async #end(container: Container): Promise<void> {
     await this.#settled(container);
     if (container.state.status === 'restarting') await this.#stopRestarting(container);
     if (container.running) await this.#kill(container, 9);

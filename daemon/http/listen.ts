@@ -1,5 +1,6 @@
-import { chmodSync, chownSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
 import { connect, type ListenOptions, type Server } from 'node:net';
+import { dirname } from 'node:path';
 import type { TlsOptions } from 'node:tls';
 import type { EngineServer } from './server.js';
 
@@ -84,6 +85,8 @@ function listenPrivately(server: Server, path: string): Promise<void> {
 
 /** Removes what an earlier daemon left behind, unless something answers there or it is not a socket. */
 async function removeStaleSocket(path: string): Promise<void> {
+  // Node would say that the permission is denied.
+  if (!existsSync(dirname(path))) throw new Error(`cannot listen on ${path}: there is no directory ${dirname(path)}`);
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket()) throw new Error(`${path} exists and is not a socket: remove it or listen elsewhere`);

@@ -257,6 +257,8 @@ test('a socket is private to its group, and a stale one is replaced', async () =
   const file = `${server.path}.file`;
   writeFileSync(file, '');
   await expect(listen(server.engine, { kind: 'unix', path: file })).rejects.toThrow('is not a socket');
+  const nowhere = `${server.path}.nowhere/sock`;
+  await expect(listen(server.engine, { kind: 'unix', path: nowhere })).rejects.toThrow('there is no directory');
 });
 
 test('one server listens on several sockets', async () => {

@@ -1,5 +1,7 @@
 import { jest } from '@jest/globals';
+import { existsSync } from 'node:fs';
 import { inParallel } from '../bench/engine.js';
+import { eventually } from '../support/eventually.js';
 import { parentOf } from '../support/processes.js';
 import { CrashEngine } from './crash-engine.js';
 
@@ -53,6 +55,24 @@ test('a shim that does not answer holds up its own container alone', async () =>
   await engine.client.json('POST', '/containers/stuck/stop?t=0');
   expect((await engine.state('stuck')).ExitCode).toBe(137);
   await engine.remove('stuck');
+});
+
+test('a container whose shim does not answer can be removed by force, also when it never answered this daemon', async () => {
+  for (const name of ['silent', 'mute']) await engine.run(name, 'exec sleep 3600');
+  const silence = async (name: string): Promise<number> => {
+    const { Pid: pid } = await engine.state(name);
+    process.kill(parentOf(pid), 'SIGSTOP');
+    return pid;
+  };
+  const mute = await silence('mute');
+  await engine.kill();
+  await engine.daemon.start();
+  const processes = [mute, await silence('silent')];
+  await Promise.all(['silent', 'mute'].map((name) => engine.remove(name)));
+  await eventually(
+    () => processes.filter((pid) => existsSync(`/proc/${pid}`)),
+    (left) => left.length === 0,
+  );
 });
 
 test('a shim that ends after it was asked, and before it has answered, is not taken for one that runs', async () => {
