@@ -229,6 +229,7 @@ Process create_container(const json& spec, const LaunchOptions& options) {
       launcher.allow(Permission::mapped);
     }
     launcher.place(preparation.execution.limits, field(field(spec, "process"), "oomScoreAdj"), options.start_at_once);
+    launcher.hold_mounts();
     return launcher.finish();
   });
 }

@@ -12,6 +12,7 @@ class ExternalRuntime final : public ContainerRuntime {
   std::unique_ptr<ContainerProcess> create(nlohmann::json spec, const Stdio& stdio, bool start_at_once) override;
   std::unique_ptr<ContainerProcess> exec(nlohmann::json process, const ContainerProcess& init,
                                          const Stdio& stdio) override;
+  void finish() noexcept override { remove(); }
   void remove() noexcept override;
   bool adopts_orphans() const noexcept override { return true; }
 

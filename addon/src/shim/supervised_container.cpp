@@ -127,12 +127,17 @@ void SupervisedContainer::on_output_ended(std::function<void()> action) {
   streams_->on_output_ended(std::move(action));
 }
 
-void SupervisedContainer::clean_up() {
+void SupervisedContainer::finish() {
   record_.oom_killed = oom_->check_now();
   oom_.reset();
-  runtime_->remove();
+  runtime_->finish();
   if (log_file_) log_file_->close();
   status_ = Status::kStopped;
+}
+
+void SupervisedContainer::clean_up() noexcept {
+  runtime_->remove();
+  process_.reset();
 }
 
 void SupervisedContainer::release_memory() noexcept {

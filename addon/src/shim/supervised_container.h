@@ -40,8 +40,10 @@ class SupervisedContainer final : public EventHandler {
   /// Calls `action` when all output is read; gives up on those who hold it open after `finish_output`.
   void on_output_ended(std::function<void()> action);
   void finish_output() { streams_->finish_output(); }
-  /// Closes the log, looks whether memory ran out, removes the cgroup. The container counts as stopped.
-  void clean_up();
+  /// Closes the log and looks whether memory ran out. The container counts as stopped.
+  void finish();
+  /// Removes its cgroup and lets go of its mounts, for which nobody has to wait who wants to know of its end.
+  void clean_up() noexcept;
 
   Status status() const noexcept { return status_; }
   pid_t pid() const noexcept { return process_ ? process_->pid() : 0; }

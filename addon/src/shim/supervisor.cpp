@@ -88,11 +88,10 @@ void Supervisor::on_container_exited() {
 void Supervisor::on_processes_ended() {
   if (!output_ended_ || !execs_ended_) return;
   loop_.cancel(grace_);
-  container_.clean_up();
+  container_.finish();
   orphans_.reset();
   ports_.close();
   dns_.reset();
-  network_namespace_.reset();
   record_exit();
 }
 
@@ -120,6 +119,9 @@ void Supervisor::announce_exit() {
                                 {"finishedAt", record.finished_at}}));
   ending_ = true;
   container_.streams()->finish_clients();
+  // What everybody waits for has been told.
+  container_.clean_up();
+  network_namespace_.reset();
   container_.streams()->on_clients_done([this] {
     clients_done_ = true;
     end_when_flushed();
