@@ -85,11 +85,19 @@ export class Launcher {
   async launch(container: Container): Promise<Launched> {
     const undo = new UndoStack();
     try {
-      return await this.#launch(container, undo);
+      const launched = await this.#launch(container, undo);
+      this.prepare();
+      return launched;
     } catch (error) {
       await undo.rollBack(this.logger);
       throw error;
     }
+  }
+
+  /** Gets ready what every start needs, once what is under way has had its turn. */
+  prepare(): void {
+    this.shims.prepare();
+    this.endpoints.prepare();
   }
 
   async #launch(container: Container, undo: UndoStack): Promise<Launched> {
@@ -124,7 +132,7 @@ export class Launcher {
         network !== undefined && this.#isRemapped(container) ? this.addon.userNamespaceOf(network) : undefined;
       if (user !== undefined) descriptors.push(user);
       const namespaces = { ...(network !== undefined && { network }), ...(user !== undefined && { user }) };
-      const shim = this.shims.spawn(this.directories.bundle(container.id), namespaces, attachment?.sockets);
+      const shim = await this.shims.assign(this.directories.bundle(container.id), namespaces, attachment?.sockets);
       undo.push(async () => {
         shim.client.close();
         await shim.ended;

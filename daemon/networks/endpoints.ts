@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Container, EndpointSettings } from '../containers/container.js';
 import { forbidden, internal, invalid, notFound } from '../errors.js';
-import type { Addon, EndpointRequest, IdMaps } from '../runtime/addon.js';
+import type { Addon, DefaultRoute, EndpointRequest, IdMaps } from '../runtime/addon.js';
+import { Spare } from '../runtime/spare.js';
 import type { ContainerStore } from '../store/containers.js';
 import { formatAddress, parseAddress, type Address } from './address.js';
 import { defaultRoutes } from './default-routes.js';
@@ -46,6 +47,8 @@ export class Endpoints {
   onConnected: (container: Container, endpoint: EndpointSettings) => Promise<void> = () => Promise.resolve();
   onDisconnected: (container: Container, endpoint: EndpointSettings) => Promise<void> = () => Promise.resolve();
   readonly #ports: PortPublication;
+  /** Of a namespace, with nothing but a loopback in it: half of what it takes to make one with an interface. */
+  readonly #spare: Spare<number>;
 
   constructor(
     readonly addon: Addon,
@@ -55,6 +58,7 @@ export class Endpoints {
     readonly logger: Pick<FastifyBaseLogger, 'error'>,
   ) {
     this.#ports = new PortPublication(addon, networks, containers);
+    this.#spare = new Spare(() => addon.createNetworkNamespace([], []));
   }
 
   /**
@@ -114,7 +118,7 @@ export class Endpoints {
    * Gives a container that is about to start its addresses and ports, and begins to make its network namespace. Whoever
    * gets one owns its descriptors, and calls `release` if it comes to nothing.
    * @param owner the user namespace that it is to belong to, unless that is the host's
-   * @returns undefined when it has no namespace of its own that is made here (host, none)
+   * @returns undefined when it has no namespace of its own that is made here (host, or none in a user namespace)
    * @throws GantryError; nothing of the attempt remains
    */
   async attach(container: Container, owner?: NamespaceOwner): Promise<Attachment | undefined> {
@@ -133,9 +137,14 @@ export class Endpoints {
       const announce = (): void => this.#joined(container, networks);
       if (withInterfaces.length === 0) {
         announce();
-        return undefined;
+        if (!networks.some(({ name }) => name === 'none') || owner) return undefined;
+        const nothing = { sockets: [], forwards: [], ready: Promise.resolve(), announce: () => undefined };
+        return { namespace: this.#spare.take(), ...nothing };
       }
-      const namespace = this.addon.createNetworkNamespace(requests, this.#routes(container), owner);
+      const routes = this.#routes(container);
+      const namespace = owner
+        ? this.addon.createNetworkNamespace(requests, routes, owner)
+        : this.#connectedNamespace(requests, routes);
       const ready = this.networks.firewall.publish(this.#ports.rules(container));
       ready.catch(() => undefined); // awaited by the caller, who may have failed before
       const sockets = held.map(({ socket }) => socket);
@@ -145,6 +154,22 @@ export class Endpoints {
       this.release(container);
       throw error;
     }
+  }
+
+  async #connectedNamespace(requests: EndpointRequest[], routes: DefaultRoute[]): Promise<number> {
+    const namespace = await this.#spare.take();
+    try {
+      await this.addon.connectNamespace(`/proc/self/fd/${namespace}`, requests, routes);
+      return namespace;
+    } catch (error) {
+      this.addon.closeDescriptor(namespace);
+      throw error;
+    }
+  }
+
+  /** Gets something ready for the next start, once this one is over. */
+  prepare(): void {
+    this.#spare.replace();
   }
 
   #joined(container: Container, networks: Network[]): void {

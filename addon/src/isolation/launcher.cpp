@@ -137,9 +137,9 @@ void Launcher::spawn_sibling(const Preparation& prepare, uint64_t namespaces, co
   intermediate.reap();
 }
 
-void Launcher::hold_mounts() const {
+void Launcher::hold_mounts() const noexcept {
   const std::string path = "/proc/" + std::to_string(state_->pid) + "/ns/mnt";
-  state_->mount_namespace.reset(check(::open(path.c_str(), O_RDONLY | O_CLOEXEC), "open " + path));
+  state_->mount_namespace.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
 }
 
 void Launcher::place(const std::vector<ResourceLimit>& limits, const nlohmann::json& oom_score_adj,

@@ -55,8 +55,9 @@ class Launcher {
   pid_t pid() const { return state_->pid; }
   void allow(Permission permission) const { state_->channel.allow(permission); }
   /// Keeps the child's mount namespace for as long as the process object lives. Its end is not told before its
-  /// namespaces are taken apart, if it is the last who has them, and mounts take longer than all the rest.
-  void hold_mounts() const;
+  /// namespaces are taken apart, if it is the last who has them, and mounts take longer than all the rest. One that has
+  /// failed has none any more.
+  void hold_mounts() const noexcept;
   /// Gives the child, while it prepares itself, what can only be set from outside: its place in the v1 controllers, the
   /// resource limits it may set, its OOM score. Then tells it, and with `start_at_once` also that it may execute.
   void place(const std::vector<ResourceLimit>& limits, const nlohmann::json& oom_score_adj, bool start_at_once) const;

@@ -34,10 +34,10 @@ class ContainerRuntime {
   /// A further process in the container. @throws Error
   virtual std::unique_ptr<ContainerProcess> exec(nlohmann::json process, const ContainerProcess& init,
                                                  const Stdio& stdio) = 0;
-  /// Ends what the daemon must not find any more when it is told of the end.
-  virtual void finish() noexcept {}
   /// Removes what `create` made outside of the processes themselves, which have ended or are killed.
   virtual void remove() noexcept = 0;
+  /// True when `remove` works in the bundle, which the daemon removes when it is told of the end.
+  virtual bool needs_bundle() const noexcept { return false; }
   /// True when the shim has to reap children that are not its own.
   virtual bool adopts_orphans() const noexcept { return false; }
 };

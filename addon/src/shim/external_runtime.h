@@ -12,8 +12,8 @@ class ExternalRuntime final : public ContainerRuntime {
   std::unique_ptr<ContainerProcess> create(nlohmann::json spec, const Stdio& stdio, bool start_at_once) override;
   std::unique_ptr<ContainerProcess> exec(nlohmann::json process, const ContainerProcess& init,
                                          const Stdio& stdio) override;
-  void finish() noexcept override { remove(); }
   void remove() noexcept override;
+  bool needs_bundle() const noexcept override { return true; }
   bool adopts_orphans() const noexcept override { return true; }
 
   /// `<runtime> start`. @throws Error

@@ -130,12 +130,13 @@ void SupervisedContainer::on_output_ended(std::function<void()> action) {
 void SupervisedContainer::finish() {
   record_.oom_killed = oom_->check_now();
   oom_.reset();
-  runtime_->finish();
+  if (runtime_->needs_bundle()) clean_up();
   if (log_file_) log_file_->close();
   status_ = Status::kStopped;
 }
 
 void SupervisedContainer::clean_up() noexcept {
+  if (!process_) return;
   runtime_->remove();
   process_.reset();
 }

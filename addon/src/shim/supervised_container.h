@@ -42,7 +42,7 @@ class SupervisedContainer final : public EventHandler {
   void finish_output() { streams_->finish_output(); }
   /// Closes the log and looks whether memory ran out. The container counts as stopped.
   void finish();
-  /// Removes its cgroup and lets go of its mounts, for which nobody has to wait who wants to know of its end.
+  /// Removes its cgroup and lets go of its mounts, for which nobody has to wait who wants to know of its end. Once.
   void clean_up() noexcept;
 
   Status status() const noexcept { return status_; }

@@ -100,8 +100,9 @@ void Supervisor::record_exit() {
     try {
       write_exit_record(container_.config().state_directory, container_.record());
     } catch (const Error& error) {
-      // The exit code must not get lost: wait for room on the disk for as long as it takes.
+      // The exit code must not get lost: wait for room on the disk for as long as it takes, and hold nothing else.
       diagnose("%s", error.what());
+      clean_up();
       loop_.after(kRecordRetryDelay, [this] { record_exit(); });
       return;
     }
@@ -120,13 +121,17 @@ void Supervisor::announce_exit() {
   ending_ = true;
   container_.streams()->finish_clients();
   // What everybody waits for has been told.
-  container_.clean_up();
-  network_namespace_.reset();
+  clean_up();
   container_.streams()->on_clients_done([this] {
     clients_done_ = true;
     end_when_flushed();
   });
   loop_.after(kClientGrace, [this] { loop_.stop(); });
+}
+
+void Supervisor::clean_up() noexcept {
+  container_.clean_up();
+  network_namespace_.reset();
 }
 
 void Supervisor::end_when_flushed() {
