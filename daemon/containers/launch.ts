@@ -85,9 +85,7 @@ export class Launcher {
   async launch(container: Container): Promise<Launched> {
     const undo = new UndoStack();
     try {
-      const launched = await this.#launch(container, undo);
-      this.prepare();
-      return launched;
+      return await this.#launch(container, undo);
     } catch (error) {
       await undo.rollBack(this.logger);
       throw error;
@@ -118,7 +116,10 @@ export class Launcher {
     attachment?.announce();
     this.links.announce(container);
     await attachment?.ready;
-    const { pid, startedAt } = await this.#run(container, client);
+    const running = this.#run(container, client);
+    // While the shim is at work there is time for it.
+    this.prepare();
+    const { pid, startedAt } = await running;
     return { client, ended, shimPid, pid, startedAt };
   }
 
