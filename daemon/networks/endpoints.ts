@@ -53,7 +53,7 @@ export class Endpoints {
   constructor(
     readonly addon: Addon,
     readonly networks: Networks,
-    readonly store: Pick<ContainerStore, 'saveState' | 'saveRecord'>,
+    readonly store: Pick<ContainerStore, 'saveState' | 'saveRecord' | 'transaction'>,
     readonly containers: () => Container[],
     readonly logger: Pick<FastifyBaseLogger, 'error'>,
   ) {
@@ -132,11 +132,13 @@ export class Endpoints {
         .filter((each) => each !== undefined);
       if (withInterfaces.length > 0) held = this.#ports.hold(container);
       container.state.ports = held.map(({ socket: _, ...port }) => port);
-      // From here on a start that is cut short can be undone by the next daemon.
-      this.store.saveState(container);
       const announce = (): void => this.#joined(container, networks);
+      // From here on a start that is cut short can be undone by the next daemon.
+      this.store.transaction(() => {
+        this.store.saveState(container);
+        if (withInterfaces.length === 0) announce();
+      });
       if (withInterfaces.length === 0) {
-        announce();
         if (!networks.some(({ name }) => name === 'none') || owner) return undefined;
         const nothing = { sockets: [], forwards: [], ready: Promise.resolve(), announce: () => undefined };
         return { namespace: this.#spare.take(), ...nothing };

@@ -309,8 +309,8 @@ export interface Addon {
       sockets: number[];
     },
   ): void;
-  /** Reaps a shim that was spawned by this process, if it has ended; never blocks. */
-  reap(pid: number): void;
+  /** Reaps a shim that was spawned by this process, if it has ended; never blocks. @returns whether it did */
+  reap(pid: number): boolean;
   closeDescriptor(fd: number): void;
 
   // --- host

@@ -80,9 +80,12 @@ export class Shims {
 
   /** Its end may wait for the disk. */
   #awaitEnd(pid: number, done: () => void, delay = 2): void {
-    if (pid > 0) this.addon.reap(pid);
+    if (pid > 0 && this.addon.reap(pid)) return done();
     if (isShim(pid)) setTimeout(() => this.#awaitEnd(pid, done, Math.min(delay * 2, 1000)), delay);
-    else done();
+    else {
+      if (pid > 0) this.addon.reap(pid); // it has ended since
+      done();
+    }
   }
 }
 

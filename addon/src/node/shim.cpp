@@ -51,8 +51,7 @@ Napi::Value assign_shim_now(const Napi::CallbackInfo& info) {
 
 Napi::Value reap(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    reap_child(info[0].As<Napi::Number>().Int32Value());
-    return info.Env().Undefined();
+    return Napi::Boolean::New(info.Env(), reap_child(info[0].As<Napi::Number>().Int32Value()));
   });
 }
 

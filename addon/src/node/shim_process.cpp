@@ -139,9 +139,11 @@ SpawnedShim spawn_shim(int executable) {
   return result;
 }
 
-void reap_child(pid_t pid) {
+bool reap_child(pid_t pid) {
   if (pid <= 0) throw Error("reap process " + std::to_string(pid), EINVAL);
-  if (::waitpid(pid, nullptr, WNOHANG) < 0 && errno != ECHILD) throw Error("reap process " + std::to_string(pid));
+  const pid_t reaped = ::waitpid(pid, nullptr, WNOHANG);
+  if (reaped < 0 && errno != ECHILD) throw Error("reap process " + std::to_string(pid));
+  return reaped == pid;
 }
 
 }  // namespace gantry

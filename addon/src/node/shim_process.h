@@ -22,7 +22,7 @@ struct SpawnedShim {
 /// the execve, not copied, so the size of the daemon does not matter. @throws Error
 SpawnedShim spawn_shim(int executable);
 
-/// Collects a child that has ended. One that still runs, or is none of ours, is left alone.
-void reap_child(pid_t pid);
+/// Collects a child that has ended. One that still runs, or is none of ours, is left alone. @return whether it did
+bool reap_child(pid_t pid);
 
 }  // namespace gantry
