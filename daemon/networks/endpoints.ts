@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Container, EndpointSettings } from '../containers/container.js';
 import { forbidden, internal, invalid, notFound } from '../errors.js';
-import type { Addon, DefaultRoute, EndpointRequest, IdMaps } from '../runtime/addon.js';
+import type { Addon, EndpointRequest, IdMaps } from '../runtime/addon.js';
 import { Spare } from '../runtime/spare.js';
 import type { ContainerStore } from '../store/containers.js';
 import { formatAddress, parseAddress, type Address } from './address.js';
@@ -28,8 +28,10 @@ export type NamespaceOwner = IdMaps | { pid: number };
 
 /** What a container that is about to start gets for a network. */
 export interface Attachment {
-  /** Descriptor of the network namespace, once it is made. */
-  namespace: Promise<number>;
+  /** Descriptor of the network namespace, needed until `connected` has come to an end. */
+  namespace: number;
+  /** Resolves when the interfaces are up in it. */
+  connected: Promise<void>;
   /** Sockets of the published ports and, in the same order, where to forward. */
   sockets: number[];
   forwards: PortForward[];
@@ -115,8 +117,8 @@ export class Endpoints {
   }
 
   /**
-   * Gives a container that is about to start its addresses and ports, and begins to make its network namespace. Whoever
-   * gets one owns its descriptors, and calls `release` if it comes to nothing.
+   * Gives a container that is about to start its addresses, ports and network namespace, and begins to make its
+   * interfaces. Whoever gets that owns its descriptors, and calls `release` if it comes to nothing.
    * @param owner the user namespace that it is to belong to, unless that is the host's
    * @returns undefined when it has no namespace of its own that is made here (host, or none in a user namespace)
    * @throws GantryError; nothing of the attempt remains
@@ -140,31 +142,22 @@ export class Endpoints {
       });
       if (withInterfaces.length === 0) {
         if (!networks.some(({ name }) => name === 'none') || owner) return undefined;
-        const nothing = { sockets: [], forwards: [], ready: Promise.resolve(), announce: () => undefined };
-        return { namespace: this.#spare.take(), ...nothing };
+        const done = Promise.resolve();
+        const nothing = { connected: done, sockets: [], forwards: [], ready: done, announce: () => undefined };
+        return { namespace: await this.#spare.take(), ...nothing };
       }
       const routes = this.#routes(container);
-      const namespace = owner
-        ? this.addon.createNetworkNamespace(requests, routes, owner)
-        : this.#connectedNamespace(requests, routes);
-      const ready = this.networks.firewall.publish(this.#ports.rules(container));
-      ready.catch(() => undefined); // awaited by the caller, who may have failed before
+      const forwards = this.#ports.forwards(container);
       const sockets = held.map(({ socket }) => socket);
-      return { namespace, sockets, forwards: this.#ports.forwards(container), ready, announce };
+      const namespace = await (owner ? this.addon.createNetworkNamespace([], [], owner) : this.#spare.take());
+      const connected = this.addon.connectNamespace(`/proc/self/fd/${namespace}`, requests, routes);
+      const ready = this.networks.firewall.publish(this.#ports.rules(container));
+      // Awaited by the caller, who may have failed before.
+      for (const each of [connected, ready]) each.catch(() => undefined);
+      return { namespace, connected, sockets, forwards, ready, announce };
     } catch (error) {
       this.#ports.close(held);
       this.release(container);
-      throw error;
-    }
-  }
-
-  async #connectedNamespace(requests: EndpointRequest[], routes: DefaultRoute[]): Promise<number> {
-    const namespace = await this.#spare.take();
-    try {
-      await this.addon.connectNamespace(`/proc/self/fd/${namespace}`, requests, routes);
-      return namespace;
-    } catch (error) {
-      this.addon.closeDescriptor(namespace);
       throw error;
     }
   }

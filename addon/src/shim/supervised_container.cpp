@@ -31,13 +31,22 @@ bool has_own_pid_namespace(const json& spec) {
 
 SupervisedContainer::~SupervisedContainer() { unwatch_init(); }
 
+void SupervisedContainer::prepare() noexcept {
+  try {
+    config_ = parse_shim_config(read_json_file("shim.json"));
+    runtime_ = make_runtime(*config_);
+    runtime_->prepare();
+    open_log();
+  } catch (const std::exception&) {
+    preparation_failure_ = std::current_exception();
+  }
+}
+
 void SupervisedContainer::create(bool start_at_once) {
   if (status_ != Status::kAbsent) throw Error("create", EEXIST, "the container has been created already");
+  if (preparation_failure_) std::rethrow_exception(preparation_failure_);
   json spec = read_json_file("config.json");
-  config_ = parse_shim_config(read_json_file("shim.json"));
   own_pid_namespace_ = has_own_pid_namespace(spec);
-  runtime_ = make_runtime(*config_);
-  open_log();
   launch(std::move(spec), start_at_once);
   status_ = Status::kCreated;
   watch_init();
@@ -98,6 +107,7 @@ void SupervisedContainer::abandon() noexcept {
     process_.reset();
     runtime_->remove();
   }
+  runtime_.reset();
   status_ = Status::kStopped;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -27,7 +28,10 @@ class SupervisedContainer final : public EventHandler {
   SupervisedContainer(EventLoop& loop, Listener listener) : loop_(loop), listener_(std::move(listener)) {}
   ~SupervisedContainer();
 
-  /// Reads config.json and shim.json and makes everything ready.
+  /// Reads shim.json and makes what does not depend on config.json, which may not be there yet. How that went, `create`
+  /// tells.
+  void prepare() noexcept;
+  /// Reads config.json and makes everything ready. Called after `prepare`.
   /// @param start_at_once the process need not wait for `start`, which follows at once
   /// @throws Error; the object is of no more use then
   void create(bool start_at_once);
@@ -68,6 +72,7 @@ class SupervisedContainer final : public EventHandler {
   EventLoop& loop_;
   Listener listener_;
   Status status_ = Status::kAbsent;
+  std::exception_ptr preparation_failure_;
   std::optional<ShimConfig> config_;
   std::unique_ptr<LogFile> log_file_;
   std::unique_ptr<JsonLog> log_;

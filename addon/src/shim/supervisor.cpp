@@ -36,6 +36,7 @@ Supervisor::Supervisor(UniqueFd control, UniqueFd network_namespace, std::vector
                     [this] { on_abandoned(); }, [this] { end_when_flushed(); }}) {
   connections_.listen("shim.sock");
   connections_.add(std::move(control), true);
+  container_.prepare();
   loop_.on_idle([this] {
     container_.release_memory();
     DnsServer::release_memory();
