@@ -188,8 +188,8 @@ int newest_system_call(const SeccompProfile& profile, uint32_t architecture) {
   return newest;
 }
 
-/// Instructions to run before the filter: ENOSYS for calls that are younger than the profile, and for those of x32 where
-/// nobody answers them anyway.
+/// Instructions to run before the filter: ENOSYS for calls that are younger than the profile, and for those of x32
+/// where nobody answers them anyway.
 std::vector<sock_filter> young_calls_stub(const SeccompProfile& profile, const std::set<uint32_t>& architectures) {
   std::vector<sock_filter> stub;
   for (const uint32_t architecture : architectures) {

@@ -50,9 +50,8 @@ Napi::Value assign_shim_now(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value reap(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    return Napi::Boolean::New(info.Env(), reap_child(info[0].As<Napi::Number>().Int32Value()));
-  });
+  return guarded(info.Env(),
+                 [&] { return Napi::Boolean::New(info.Env(), reap_child(info[0].As<Napi::Number>().Int32Value())); });
 }
 
 Napi::Value close_descriptor(const Napi::CallbackInfo& info) {

@@ -27,6 +27,9 @@ namespace {
 /// Above the numbers that the descriptors of a shim get, so that moving one does not overwrite another.
 constexpr int SAFE_NUMBER = 16;
 
+/// For the shim to write over what it is for. The path of a bundle is shorter, as a socket's is that lies in it.
+constexpr size_t COMMAND_LINE_ROOM = 128;
+
 UniqueFd move_up(UniqueFd fd, int least, const std::string& what) {
   if (fd.get() >= least) return fd;
   return UniqueFd(check(::fcntl(fd.get(), F_DUPFD_CLOEXEC, least), "duplicate " + what));
@@ -125,9 +128,10 @@ SpawnedShim spawn_shim(int executable) {
   const int descriptors[] = {null.get(), null.get(), null.get(), control.get()};
 
   std::string name = "gantry-shim";
+  std::string room(COMMAND_LINE_ROOM, ' ');
   // Another OCI runtime, where one is configured, looks for its own programs.
   std::string path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  char* const arguments[] = {name.data(), nullptr};
+  char* const arguments[] = {name.data(), room.data(), nullptr};
   char* const environment[] = {path.data(), nullptr};
   Launch launch = {};
   launch.descriptors = descriptors;

@@ -8,8 +8,8 @@
 
 namespace gantry::shim {
 
-/// What a shim is to supervise. It is told by the first message on its control connection (docs/shim-protocol.md), so that
-/// a shim can be started before anybody knows.
+/// What a shim is to supervise. It is told by the first message on its control connection (docs/shim-protocol.md), so
+/// that a shim can be started before anybody knows.
 struct Assignment {
   /// Directory of the bundle.
   std::string bundle;
@@ -37,7 +37,8 @@ void send_assignment(int connection, const AssignmentSource& source);
 /// Waits for it. @return nothing when the connection ends before @throws Error
 std::optional<Assignment> receive_assignment(int connection);
 
-/// Keeps the numbers that the protocol gives to descriptors of an assignment, with duplicates of any other. @throws Error
+/// Keeps the numbers that the protocol gives to descriptors of an assignment, with duplicates of any other. @throws
+/// Error
 void reserve_places(int any);
 
 /// Moves the log and the namespaces to their numbers. @throws Error

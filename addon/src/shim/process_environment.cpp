@@ -5,10 +5,10 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "isolation/unique_fd.h"
@@ -64,14 +64,16 @@ void settle_environment(unsigned first_unknown) {
   protect_from_oom_killer();
 }
 
-void show_command_line(const std::vector<std::string>& arguments) noexcept {
-  static std::string text;
-  for (const std::string& each : arguments) text.append(each).push_back('\0');
-  // In this order: the kernel insists that the start is not behind the end, and the stack is above everything. Without
-  // the right to it the old line stays.
-  const auto start = reinterpret_cast<unsigned long>(text.data());
-  if (prctl(PR_SET_MM, PR_SET_MM_ARG_START, start, 0, 0) < 0) return;
-  prctl(PR_SET_MM, PR_SET_MM_ARG_END, start + text.size(), 0, 0);
+void show_command_line(char** given, int count, const std::vector<std::string>& arguments) noexcept {
+  // The kernel has put the given ones one behind the other.
+  char* place = given[0];
+  char* const end = given[count - 1] + std::strlen(given[count - 1]);
+  for (const std::string& each : arguments) {
+    const size_t length = std::min(each.size() + 1, static_cast<size_t>(end - place));
+    std::memcpy(place, each.c_str(), length);
+    place += length;
+  }
+  std::memset(place, 0, static_cast<size_t>(end - place));
 }
 
 void release_unused_memory() noexcept {

@@ -24,8 +24,8 @@ TEST(Life, RunsAndRecordsTheExit) {
   EXPECT_EQ(record["exitCode"], 7);
   EXPECT_EQ(record["startedAt"], answer["ok"]["startedAt"]);
   EXPECT_EQ(record["finishedAt"], exit["finishedAt"]);
-  EXPECT_FALSE(bundle.has_cgroup());
   EXPECT_EQ(shim.wait(), 0);
+  EXPECT_FALSE(bundle.has_cgroup());
   EXPECT_EQ(bundle.logged("stdout"), "out\n");
   EXPECT_EQ(bundle.logged("stderr"), "err\n");
 }
