@@ -348,6 +348,7 @@ export async function startEngine(engine: Engine, logger: FastifyBaseLogger): Pr
   await engine.builder.collectGarbage();
   await engine.contexts.collectGarbage();
   await engine.volumes.collectGarbage();
+  engine.containers.launcher.prepare();
 }
 
 function once<Result>(make: () => Promise<Result>): () => Promise<Result> {

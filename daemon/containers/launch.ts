@@ -20,6 +20,7 @@ import type { ContainerRegistry } from './registry.js';
 import { joinedUserNamespace } from './user-namespace.js';
 import type { ImageLayers } from './volume-copy-up.js';
 import { SeccompFilters } from './seccomp-filters.js';
+import { containerCapabilities } from './spec/capabilities.js';
 import { containerSpec } from './spec/index.js';
 import type { EtcFiles } from './spec/mounts.js';
 import type { JoinedNamespaces } from './spec/namespaces.js';
@@ -88,8 +89,15 @@ export class Launcher {
       return await this.#launch(container, undo);
     } catch (error) {
       await undo.rollBack(this.logger);
+      this.prepare();
       throw error;
     }
+  }
+
+  /** Gets ready what every start needs, once what is under way has had its turn. */
+  prepare(): void {
+    this.shims.prepare();
+    this.endpoints.prepare();
   }
 
   async #launch(container: Container, undo: UndoStack): Promise<Launched> {
@@ -99,38 +107,45 @@ export class Launcher {
     const joined = this.#joinedUserNamespace(container);
     this.#createBundle(container, undo);
     const attachment = await this.#prepareNetwork(container, joined, undo);
-    // The bundle is written while the network is made and the shim comes up.
+    // The bundle is written while the network is made and the shim prepares what it can.
     const starting = this.#startShim(container, attachment, undo);
-    const writing = this.#writeBundle(container, attachment, joined);
+    const writing = Promise.resolve().then(() => this.#writeBundle(container, attachment, joined));
     // Nothing is undone while the other is still at work.
-    await Promise.allSettled([starting, writing]);
+    await Promise.allSettled([starting, writing, attachment?.connected]);
     await writing;
     const { pid: shimPid, client, ended } = await starting;
-    // While the shim comes up.
+    await attachment?.connected;
     attachment?.announce();
     this.links.announce(container);
     await attachment?.ready;
-    const { pid, startedAt } = await this.#run(container, client);
+    const running = this.#run(container, client);
+    // While the shim is at work there is time for it.
+    this.prepare();
+    const { pid, startedAt } = await running;
     return { client, ended, shimPid, pid, startedAt };
   }
 
-  /** Starts the shim, which keeps copies of the descriptors: those here are closed. Without a network it starts at once. */
+  /**
+   * Gives the container its shim, which keeps copies of the descriptors: those here are closed. The shim makes what takes
+   * no more than shim.json to know while the rest is written.
+   */
   async #startShim(container: Container, attachment: Attachment | undefined, undo: UndoStack): Promise<SpawnedShim> {
-    const descriptors = attachment?.sockets.filter((socket) => socket >= 0) ?? [];
+    const descriptors = attachment ? [attachment.namespace, ...attachment.sockets.filter((each) => each >= 0)] : [];
     try {
-      const network = attachment && (await attachment.namespace);
-      if (network !== undefined) descriptors.push(network);
+      await this.#writeShimConfig(container, attachment);
+      const network = attachment?.namespace;
       const user =
         network !== undefined && this.#isRemapped(container) ? this.addon.userNamespaceOf(network) : undefined;
       if (user !== undefined) descriptors.push(user);
       const namespaces = { ...(network !== undefined && { network }), ...(user !== undefined && { user }) };
-      const shim = this.shims.spawn(this.directories.bundle(container.id), namespaces, attachment?.sockets);
+      const shim = await this.shims.assign(this.directories.bundle(container.id), namespaces, attachment?.sockets);
       undo.push(async () => {
         shim.client.close();
         await shim.ended;
       });
       return shim;
     } finally {
+      await attachment?.connected.catch(() => undefined);
       for (const descriptor of descriptors) this.addon.closeDescriptor(descriptor);
     }
   }
@@ -265,19 +280,21 @@ export class Launcher {
     return this.options.runtimes.get(hostConfig.Runtime ?? '');
   }
 
-  async #writeBundle(
-    container: Container,
-    attachment: Attachment | undefined,
-    joinedUser: number | undefined,
-  ): Promise<void> {
+  #writeBundle(container: Container, attachment: Attachment | undefined, joinedUser: number | undefined): void {
     const { directories } = this;
     const { hostConfig } = container;
     const spec = this.#spec(container, this.#namespaces(container, attachment !== undefined, joinedUser));
-    const runtime = this.#otherRuntime(container);
-    const filter = await this.seccomp.filterFor(hostConfig, spec.process.capabilities.bounding);
-    if (runtime) spec.linux.seccomp = this.seccomp.ociProfile(hostConfig, spec.process.capabilities.bounding);
+    if (this.#otherRuntime(container))
+      spec.linux.seccomp = this.seccomp.ociProfile(hostConfig, spec.process.capabilities.bounding);
     writeFileSync(directories.bundle(container.id, 'config.json'), JSON.stringify(spec));
     if (attachment) this.names.prepare(container);
+  }
+
+  async #writeShimConfig(container: Container, attachment: Attachment | undefined): Promise<void> {
+    const { directories } = this;
+    const { hostConfig } = container;
+    const runtime = this.#otherRuntime(container);
+    const filter = await this.seccomp.filterFor(hostConfig, containerCapabilities(hostConfig));
     writeFileSync(
       directories.bundle(container.id, 'shim.json'),
       JSON.stringify({
@@ -290,7 +307,7 @@ export class Launcher {
           ...(this.options.ephemeral && { volatile: true }),
           ...(directories.mapping.shifts && container.hasHostIds && { shown: directories.mapping.inverse.oci }),
         },
-        cgroupPath: spec.linux.cgroupsPath,
+        cgroupPath: this.cgroupPath(container),
         ...(this.options.ephemeral && { bound: true }),
         log: logSettings(container, directories.log(container.id)),
         stdin: { open: container.config.OpenStdin ?? false, once: container.config.StdinOnce ?? false },

@@ -79,8 +79,10 @@ export class Lifecycle {
     });
     this.adopt(container, client);
     this.health.start(container);
-    this.store.saveState(container);
-    this.events.publish(container, 'start');
+    this.store.transaction(() => {
+      this.store.saveState(container);
+      this.events.publish(container, 'start');
+    });
     // Who asked while the process was being started is connected now.
     connectPending(container).catch((error: unknown) => {
       this.logger.warn({ err: error, container: container.id }, 'could not attach a client');
@@ -122,7 +124,9 @@ export class Lifecycle {
     };
     client.on('oom', () => this.events.publish(container, 'oom'));
     client.on('exit', (exit) => end({ startedAt: container.state.startedAt, ...exit }));
-    client.once('close', () => end(readExitRecord(this.directories.data(container.id, 'exit.json'))));
+    client.once('close', () => {
+      if (!ended) end(readExitRecord(this.directories.data(container.id, 'exit.json')));
+    });
   }
 
   /**
@@ -145,10 +149,12 @@ export class Lifecycle {
       oomKilled: exit?.oomKilled ?? false,
       finishedAt,
     });
-    this.endpoints.release(container);
     const again = shouldRestart(container.hostConfig.RestartPolicy, state);
-    if (again) state.status = 'restarting';
-    this.store.saveState(container);
+    this.store.transaction(() => {
+      this.endpoints.release(container);
+      if (again) state.status = 'restarting';
+      this.store.saveState(container);
+    });
     await this.launcher.volumes.unmount(container);
     const ranFor = Math.max(0, Date.parse(finishedAt) - Date.parse(startedAt));
     this.events.publish(container, 'die', {

@@ -8,7 +8,8 @@ import { parseSecurityOptions } from './spec/security.js';
 
 /** Compiled seccomp filters: one file for each profile and set of capabilities, compiled the first time it is needed. */
 export class SeccompFilters {
-  readonly #compiled = new Map<string, Promise<string>>();
+  /** By profile, then by capabilities. */
+  readonly #compiled = new Map<string, Map<string, Promise<string>>>();
 
   constructor(
     readonly addon: Addon,
@@ -23,12 +24,14 @@ export class SeccompFilters {
   async filterFor(hostConfig: HostConfig, capabilities: string[]): Promise<string | undefined> {
     const profile = this.#profile(hostConfig);
     if (profile === undefined) return undefined;
-    const key = createHash('sha256').update(profile).update('\0').update(capabilities.join()).digest('hex');
-    let filter = this.#compiled.get(key);
+    let ofProfile = this.#compiled.get(profile);
+    if (!ofProfile) this.#compiled.set(profile, (ofProfile = new Map<string, Promise<string>>()));
+    const key = capabilities.join();
+    let filter = ofProfile.get(key);
     if (!filter) {
-      filter = this.#compile(profile, capabilities, join(this.directory, `${key}.bpf`));
-      this.#compiled.set(key, filter);
-      filter.catch(() => this.#compiled.delete(key));
+      filter = this.#compile(profile, capabilities);
+      ofProfile.set(key, filter);
+      filter.catch(() => ofProfile.delete(key));
     }
     return filter;
   }
@@ -47,7 +50,9 @@ export class SeccompFilters {
     return profile === 'unconfined' ? undefined : profile;
   }
 
-  async #compile(profile: string, capabilities: string[], path: string): Promise<string> {
+  async #compile(profile: string, capabilities: string[]): Promise<string> {
+    const name = createHash('sha256').update(profile).update('\0').update(capabilities.join()).digest('hex');
+    const path = join(this.directory, `${name}.bpf`);
     if (!existsSync(path)) await this.addon.compileSeccomp(profile, capabilities, path);
     return path;
   }

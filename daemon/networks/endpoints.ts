@@ -4,6 +4,7 @@ import type { Container, EndpointSettings } from '../containers/container.js';
 import { failedByEndOf } from '../containers/just-ended.js';
 import { forbidden, internal, invalid, notFound } from '../errors.js';
 import type { Addon, EndpointRequest, IdMaps } from '../runtime/addon.js';
+import { Spare } from '../runtime/spare.js';
 import type { ContainerStore } from '../store/containers.js';
 import { formatAddress, parseAddress, type Address } from './address.js';
 import { defaultRoutes } from './default-routes.js';
@@ -28,8 +29,10 @@ export type NamespaceOwner = IdMaps | { pid: number };
 
 /** What a container that is about to start gets for a network. */
 export interface Attachment {
-  /** Descriptor of the network namespace, once it is made. */
-  namespace: Promise<number>;
+  /** Descriptor of the network namespace, needed until `connected` has come to an end. */
+  namespace: number;
+  /** Resolves when the interfaces are up in it. */
+  connected: Promise<void>;
   /** Sockets of the published ports and, in the same order, where to forward. */
   sockets: number[];
   forwards: PortForward[];
@@ -47,15 +50,18 @@ export class Endpoints {
   onConnected: (container: Container, endpoint: EndpointSettings) => Promise<void> = () => Promise.resolve();
   onDisconnected: (container: Container, endpoint: EndpointSettings) => Promise<void> = () => Promise.resolve();
   readonly #ports: PortPublication;
+  /** Of a namespace, with nothing but a loopback in it: half of what it takes to make one with an interface. */
+  readonly #spare: Spare<number>;
 
   constructor(
     readonly addon: Addon,
     readonly networks: Networks,
-    readonly store: Pick<ContainerStore, 'saveState' | 'saveRecord'>,
+    readonly store: Pick<ContainerStore, 'saveState' | 'saveRecord' | 'transaction'>,
     readonly containers: () => Container[],
     readonly logger: Pick<FastifyBaseLogger, 'error'>,
   ) {
     this.#ports = new PortPublication(addon, networks, containers);
+    this.#spare = new Spare(() => addon.createNetworkNamespace([], []));
   }
 
   /**
@@ -112,10 +118,10 @@ export class Endpoints {
   }
 
   /**
-   * Gives a container that is about to start its addresses and ports, and begins to make its network namespace. Whoever
-   * gets one owns its descriptors, and calls `release` if it comes to nothing.
+   * Gives a container that is about to start its addresses, ports and network namespace, and begins to make its
+   * interfaces. Whoever gets that owns its descriptors, and calls `release` if it comes to nothing.
    * @param owner the user namespace that it is to belong to, unless that is the host's
-   * @returns undefined when it has no namespace of its own that is made here (host, none)
+   * @returns undefined when it has no namespace of its own that is made here (host, or none in a user namespace)
    * @throws GantryError; nothing of the attempt remains
    */
   async attach(container: Container, owner?: NamespaceOwner): Promise<Attachment | undefined> {
@@ -129,23 +135,37 @@ export class Endpoints {
         .filter((each) => each !== undefined);
       if (withInterfaces.length > 0) held = this.#ports.hold(container);
       container.state.ports = held.map(({ socket: _, ...port }) => port);
-      // From here on a start that is cut short can be undone by the next daemon.
-      this.store.saveState(container);
       const announce = (): void => this.#joined(container, networks);
+      // From here on a start that is cut short can be undone by the next daemon.
+      this.store.transaction(() => {
+        this.store.saveState(container);
+        if (withInterfaces.length === 0) announce();
+      });
       if (withInterfaces.length === 0) {
-        announce();
-        return undefined;
+        if (!networks.some(({ name }) => name === 'none') || owner) return undefined;
+        const done = Promise.resolve();
+        const nothing = { connected: done, sockets: [], forwards: [], ready: done, announce: () => undefined };
+        return { namespace: await this.#spare.take(), ...nothing };
       }
-      const namespace = this.addon.createNetworkNamespace(requests, this.#routes(container), owner);
-      const ready = this.networks.firewall.publish(this.#ports.rules(container));
-      ready.catch(() => undefined); // awaited by the caller, who may have failed before
+      const routes = this.#routes(container);
+      const forwards = this.#ports.forwards(container);
       const sockets = held.map(({ socket }) => socket);
-      return { namespace, sockets, forwards: this.#ports.forwards(container), ready, announce };
+      const namespace = await (owner ? this.addon.createNetworkNamespace([], [], owner) : this.#spare.take());
+      const connected = this.addon.connectNamespace(`/proc/self/fd/${namespace}`, requests, routes);
+      const ready = this.networks.firewall.publish(this.#ports.rules(container));
+      // Awaited by the caller, who may have failed before.
+      for (const each of [connected, ready]) each.catch(() => undefined);
+      return { namespace, connected, sockets, forwards, ready, announce };
     } catch (error) {
       this.#ports.close(held);
       this.release(container);
       throw error;
     }
+  }
+
+  /** Gets something ready for the next start, once this one is over. */
+  prepare(): void {
+    this.#spare.replace();
   }
 
   #joined(container: Container, networks: Network[]): void {

@@ -293,23 +293,27 @@ export interface Addon {
   /** Copies the executable into a sealed memfd. */
   loadShim(path: string): number;
   /**
-   * Starts a shim with fd 3 connected to the returned control descriptor, fd 2 on `log`, and fd 4 a duplicate of
-   * `networkNamespace` when given, fd 5 one of `userNamespace`, and from 6 on duplicates of `sockets` (-1 for none). The
-   * child is in a session of its own. Cheap in a large process: the address space is not copied.
+   * Starts a shim with fd 3 connected to the returned control descriptor, which waits for its assignment. The child is in
+   * a session of its own. Cheap in a large process: the address space is not copied.
+   * @param shim what loadShim has returned
    */
-  spawnShim(options: {
-    shim: number;
-    bundle: string;
-    log: string;
-    networkNamespace?: number;
-    userNamespace?: number;
-    sockets?: number[];
-  }): {
-    pid: number;
-    control: number;
-  };
-  /** Reaps a shim that was spawned by this process, if it has ended; never blocks. */
-  reap(pid: number): void;
+  spawnShim(shim: number): Promise<{ pid: number; control: number }>;
+  /**
+   * Tells a shim what it is for. It gets duplicates of the descriptors: `log` as 2, the namespaces as 4 and 5, and the
+   * sockets from 6 on (-1 for none). Fails with EPIPE when the shim has ended.
+   */
+  assignShim(
+    control: number,
+    assignment: {
+      bundle: string;
+      log: string;
+      networkNamespace?: number;
+      userNamespace?: number;
+      sockets: number[];
+    },
+  ): void;
+  /** Reaps a shim that was spawned by this process, if it has ended; never blocks. @returns whether it did */
+  reap(pid: number): boolean;
   closeDescriptor(fd: number): void;
 
   // --- host

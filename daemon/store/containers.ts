@@ -16,7 +16,7 @@ interface Row {
   state: string;
 }
 
-/** The containers table. Every method is one statement, and therefore atomic. */
+/** The containers table. Every other method is one statement, and therefore atomic. */
 export class ContainerStore {
   readonly #insert;
   readonly #state;
@@ -25,7 +25,7 @@ export class ContainerStore {
   readonly #delete;
   readonly #all;
 
-  constructor(database: Database) {
+  constructor(readonly database: Database) {
     this.#insert = database.prepare<Row>(
       `INSERT INTO containers (id, name, created, image_id, path, args, config, host_config, networks, mounts, state)
        VALUES (@id, @name, @created, @image_id, @path, @args, @config, @host_config, @networks, @mounts, @state)`,
@@ -39,6 +39,11 @@ export class ContainerStore {
     this.#mounts = database.prepare<[string, string]>('UPDATE containers SET mounts = ? WHERE id = ?');
     this.#delete = database.prepare<[string]>('DELETE FROM containers WHERE id = ?');
     this.#all = database.prepare<[], Row>('SELECT * FROM containers');
+  }
+
+  /** What `work` writes to any table is written all at once, which also takes less time. It cannot wait for anything. */
+  transaction(work: () => void): void {
+    this.database.transaction(work)();
   }
 
   insert(record: ContainerRecord, state: ContainerState): void {

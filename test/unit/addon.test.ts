@@ -192,8 +192,10 @@ describe('shims', () => {
   test('are started, spoken to and reaped', async () => {
     const shim = addon.loadShim(shimPath);
     const log = join(directory, 'shim.log');
-    const { pid, control } = addon.spawnShim({ shim, bundle: directory, log });
+    const { pid, control } = await addon.spawnShim(shim);
     expect(pid).toBeGreaterThan(0);
+    addon.assignShim(control, { bundle: directory, log, sockets: [] });
+    await until(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8') === `gantry-shim\0--bundle\0${directory}\0`);
     expect(readlinkSync(`/proc/self/fd/${control}`)).toMatch(/^socket:/);
     addon.closeDescriptor(control);
     await until(() => {
@@ -205,12 +207,23 @@ describe('shims', () => {
     addon.closeDescriptor(shim);
   });
 
-  test('that cannot be executed are an error', () => {
+  test('end with the connection on which nobody has told them what they are for', async () => {
+    const shim = addon.loadShim(shimPath);
+    const { pid, control } = await addon.spawnShim(shim);
+    addon.closeDescriptor(control);
+    await until(() => {
+      addon.reap(pid);
+      return !existsSync(`/proc/${pid}`);
+    });
+    addon.closeDescriptor(shim);
+  });
+
+  test('that cannot be executed are an error', async () => {
     const file = join(directory, 'no-program');
     writeFileSync(file, 'this is not a program');
     const shim = addon.loadShim(file);
-    const spawn = () => addon.spawnShim({ shim, bundle: directory, log: join(directory, 'log') });
-    expect(spawn).toThrow(expect.objectContaining({ operation: 'execute a shim', code: 'ENOEXEC' }));
+    const error = { operation: 'execute a shim', code: 'ENOEXEC' };
+    await expect(addon.spawnShim(shim)).rejects.toThrow(expect.objectContaining(error));
     addon.closeDescriptor(shim);
   });
 });

@@ -228,6 +228,7 @@ Process create_container(const json& spec, const LaunchOptions& options) {
       write_id_maps(launcher.pid(), container_ids(spec));
       launcher.allow(Permission::mapped);
     }
+    launcher.hold_mounts();
     launcher.place(preparation.execution.limits, field(field(spec, "process"), "oomScoreAdj"), options.start_at_once);
     return launcher.finish();
   });

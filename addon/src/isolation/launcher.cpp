@@ -137,6 +137,11 @@ void Launcher::spawn_sibling(const Preparation& prepare, uint64_t namespaces, co
   intermediate.reap();
 }
 
+void Launcher::hold_mounts() const noexcept {
+  const std::string path = "/proc/" + std::to_string(state_->pid) + "/ns/mnt";
+  state_->mount_namespace.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+}
+
 void Launcher::place(const std::vector<ResourceLimit>& limits, const nlohmann::json& oom_score_adj,
                      bool start_at_once) const {
   try {

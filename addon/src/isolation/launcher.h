@@ -23,6 +23,8 @@ struct Process::State {
 
   pid_t pid = 0;
   UniqueFd pidfd;
+  /// Of a container's init; see `hold_mounts`.
+  UniqueFd mount_namespace;
   ParentChannel channel;
   UniqueFd terminal;
   bool started = false;
@@ -52,6 +54,10 @@ class Launcher {
 
   pid_t pid() const { return state_->pid; }
   void allow(Permission permission) const { state_->channel.allow(permission); }
+  /// Keeps the child's mount namespace for as long as the process object lives. Its end is not told before its
+  /// namespaces are taken apart, if it is the last who has them, and mounts take longer than all the rest. One that has
+  /// failed has none any more.
+  void hold_mounts() const noexcept;
   /// Gives the child, while it prepares itself, what can only be set from outside: its place in the v1 controllers, the
   /// resource limits it may set, its OOM score. Then tells it, and with `start_at_once` also that it may execute.
   void place(const std::vector<ResourceLimit>& limits, const nlohmann::json& oom_score_adj, bool start_at_once) const;

@@ -6,7 +6,9 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -121,12 +123,23 @@ bool applies(const SeccompRule& rule, const std::vector<std::string>& capabiliti
   return excluded_kernel.empty() || !kernel_is_at_least(excluded_kernel);
 }
 
+constexpr uint32_t X32_BIT = 0x40000000;
+
+/// Most kernels do not: distributions have it built out or turned off.
+bool kernel_speaks_x32() {
+#ifdef __x86_64__
+  return ::syscall(static_cast<long>(X32_BIT | SYS_getpid)) >= 0;
+#else
+  return false;
+#endif
+}
+
 /// Adds the profile's architectures to the native one. @return all of them
-std::set<uint32_t> add_architectures(scmp_filter_ctx context, const SeccompProfile& profile) {
+std::set<uint32_t> add_architectures(scmp_filter_ctx context, const SeccompProfile& profile, bool leave_out_x32) {
   std::set<uint32_t> result = {seccomp_arch_native()};
   const auto add = [&](const std::string& name) {
     const uint32_t token = architecture_token(name);
-    if (token == 0 || !result.insert(token).second) return;
+    if (token == 0 || (token == SCMP_ARCH_X32 && leave_out_x32) || !result.insert(token).second) return;
     // EDOM: of another byte order, so not an architecture of this machine.
     const int error = seccomp_arch_add(context, token);
     if (error == -EDOM) {
@@ -175,19 +188,20 @@ int newest_system_call(const SeccompProfile& profile, uint32_t architecture) {
   return newest;
 }
 
-/// Instructions to run before the filter: ENOSYS for calls that are younger than the profile.
+/// Instructions to run before the filter: ENOSYS for calls that are younger than the profile, and for those of x32
+/// where nobody answers them anyway.
 std::vector<sock_filter> young_calls_stub(const SeccompProfile& profile, const std::set<uint32_t>& architectures) {
-  constexpr uint32_t X32_BIT = 0x40000000;
   std::vector<sock_filter> stub;
   for (const uint32_t architecture : architectures) {
     const int newest = newest_system_call(profile, architecture);
     // x32 shares the kernel's name for x86_64; its calls have a bit of their own and go on to the filter.
     if (newest < 0 || architecture == SCMP_ARCH_X32) continue;
+    const uint8_t to_x32 = architectures.count(SCMP_ARCH_X32) != 0 ? 2 : 1;
     const sock_filter block[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, architecture, 0, 4),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, to_x32, 0),
         BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, static_cast<uint32_t>(newest), 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
     };
@@ -228,7 +242,10 @@ void compile_seccomp(const std::string& source, const std::vector<std::string>& 
   const uint32_t default_action = action_code(profile.default_action, profile.default_errno_ret, "defaultAction");
   const Context context(seccomp_init(default_action), seccomp_release);
   if (!context) throw Error("create seccomp filter", ENOMEM);
-  const std::set<uint32_t> architectures = add_architectures(context.get(), profile);
+  const bool refuses_by_errno = (default_action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
+  // A third of the filter, which the kernel translates anew for every process that loads it.
+  const bool leave_out_x32 = refuses_by_errno && !kernel_speaks_x32();
+  const std::set<uint32_t> architectures = add_architectures(context.get(), profile, leave_out_x32);
   // A binary tree in place of a list. Older libseccomp has no such choice.
   seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
 
@@ -241,7 +258,6 @@ void compile_seccomp(const std::string& source, const std::vector<std::string>& 
   }
 
   std::vector<char> program;
-  const bool refuses_by_errno = (default_action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
   if (refuses_by_errno) {
     const std::vector<sock_filter> stub = young_calls_stub(profile, architectures);
     const char* bytes = reinterpret_cast<const char*>(stub.data());

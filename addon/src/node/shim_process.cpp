@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "isolation/error.h"
 
@@ -24,25 +24,12 @@
 namespace gantry {
 namespace {
 
-/// Above the numbers that the descriptors of a shim without ports get, so that moving one does not overwrite another.
+/// Above the numbers that the descriptors of a shim get, so that moving one does not overwrite another.
 constexpr int SAFE_NUMBER = 16;
-
-/// The number of the first socket of a published port.
-constexpr int FIRST_SOCKET = 6;
 
 UniqueFd move_up(UniqueFd fd, int least, const std::string& what) {
   if (fd.get() >= least) return fd;
   return UniqueFd(check(::fcntl(fd.get(), F_DUPFD_CLOEXEC, least), "duplicate " + what));
-}
-
-UniqueFd open_moved(const std::string& path, int flags, int least, mode_t mode = 0) {
-  return move_up(UniqueFd(check(::open(path.c_str(), flags | O_CLOEXEC, mode), "open " + path)), least, path);
-}
-
-/// Nothing for a negative one.
-UniqueFd duplicate(int fd, int least, const std::string& what) {
-  if (fd < 0) return {};
-  return UniqueFd(check(::fcntl(fd, F_DUPFD_CLOEXEC, least), "duplicate the descriptor of " + what));
 }
 
 /// Everything the child needs, prepared by the parent: between clone and execve no memory may be allocated.
@@ -76,11 +63,7 @@ int become_shim(void* argument) {
   if (::setsid() < 0 || ::chdir("/") < 0) give_up();
   ::umask(022);
   for (unsigned number = 0; number < launch.descriptor_count; ++number)
-    if (launch.descriptors[number] < 0) {
-      ::close(static_cast<int>(number));
-    } else if (::dup2(launch.descriptors[number], static_cast<int>(number)) < 0) {
-      give_up();
-    }
+    if (::dup2(launch.descriptors[number], static_cast<int>(number)) < 0) give_up();
   // Not closed here: the executable is among them until it runs.
   if (::syscall(SYS_close_range, launch.descriptor_count, ~0U, CLOSE_RANGE_CLOEXEC) < 0) give_up();
   reset_signals();
@@ -129,52 +112,38 @@ UniqueFd copy_to_sealed_memory(const std::string& path) {
   return memory;
 }
 
-SpawnedShim spawn_shim(const ShimOptions& options) {
+SpawnedShim spawn_shim(int executable) {
   int ends[2];
   check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "create a socket pair");
   SpawnedShim result;
   result.control.reset(ends[0]);
-  const auto socket_count = static_cast<int>(options.sockets.size());
-  const int least = std::max(SAFE_NUMBER, FIRST_SOCKET + socket_count);
-  const UniqueFd control = move_up(UniqueFd(ends[1]), least, "a socket");
+  const UniqueFd control = move_up(UniqueFd(ends[1]), SAFE_NUMBER, "a socket");
   check(::fcntl(result.control.get(), F_SETFL, O_RDWR | O_NONBLOCK), "make a socket non-blocking");
-  const UniqueFd null = open_moved("/dev/null", O_RDWR, least);
-  const UniqueFd log = open_moved(options.log, O_WRONLY | O_APPEND | O_CREAT, least, 0600);
-  const UniqueFd executable = duplicate(options.executable, least, "the shim");
-  const UniqueFd network_namespace = duplicate(options.network_namespace, least, "a network namespace");
-  const UniqueFd user_namespace = duplicate(options.user_namespace, least, "a user namespace");
-  if (socket_count > 0 && !network_namespace)
-    throw Error("start a shim", EINVAL, "published ports need a network namespace");
-  std::vector<int> descriptors = {null.get(), null.get(), log.get(), control.get()};
-  // A number stays closed where there is nothing for it and something behind it.
-  if (network_namespace || user_namespace) descriptors.push_back(network_namespace.get());
-  if (user_namespace || socket_count > 0) descriptors.push_back(user_namespace.get());
-  std::vector<UniqueFd> sockets;
-  for (const int socket : options.sockets) {
-    sockets.push_back(duplicate(socket, least, "the socket of a port"));
-    descriptors.push_back(sockets.back().get());
-  }
+  const UniqueFd null = move_up(UniqueFd(check(::open("/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null")), SAFE_NUMBER,
+                                "the null device");
+  // Where its messages go is part of its assignment.
+  const int descriptors[] = {null.get(), null.get(), null.get(), control.get()};
 
-  std::string name = "gantry-shim", flag = "--bundle", bundle = options.bundle, ports = "--ports";
-  std::string port_count = std::to_string(socket_count);
+  std::string name = "gantry-shim";
   // Another OCI runtime, where one is configured, looks for its own programs.
   std::string path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  char* const arguments[] = {name.data(),       flag.data(), bundle.data(), socket_count > 0 ? ports.data() : nullptr,
-                             port_count.data(), nullptr};
+  char* const arguments[] = {name.data(), nullptr};
   char* const environment[] = {path.data(), nullptr};
   Launch launch = {};
-  launch.descriptors = descriptors.data();
-  launch.descriptor_count = static_cast<unsigned>(descriptors.size());
-  launch.executable = executable.get();
+  launch.descriptors = descriptors;
+  launch.descriptor_count = std::size(descriptors);
+  launch.executable = executable;
   launch.arguments = arguments;
   launch.environment = environment;
   result.pid = clone_and_execute(launch);
   return result;
 }
 
-void reap_child(pid_t pid) {
+bool reap_child(pid_t pid) {
   if (pid <= 0) throw Error("reap process " + std::to_string(pid), EINVAL);
-  if (::waitpid(pid, nullptr, WNOHANG) < 0 && errno != ECHILD) throw Error("reap process " + std::to_string(pid));
+  const pid_t reaped = ::waitpid(pid, nullptr, WNOHANG);
+  if (reaped < 0 && errno != ECHILD) throw Error("reap process " + std::to_string(pid));
+  return reaped == pid;
 }
 
 }  // namespace gantry

@@ -27,7 +27,10 @@ class ContainerProcess {
 /// What brings the processes of a container into being: Gantry's isolation, or an external OCI runtime.
 class ContainerRuntime {
  public:
+  /// Removes what `prepare` made, unless `create` and `remove` came after it.
   virtual ~ContainerRuntime() = default;
+  /// Makes what does not depend on the spec. @throws Error
+  virtual void prepare() {}
   /// @param start_at_once it need not wait for its `start`, which will be called in any case
   /// @throws Error; nothing is left behind then
   virtual std::unique_ptr<ContainerProcess> create(nlohmann::json spec, const Stdio& stdio, bool start_at_once) = 0;
@@ -36,6 +39,8 @@ class ContainerRuntime {
                                                  const Stdio& stdio) = 0;
   /// Removes what `create` made outside of the processes themselves, which have ended or are killed.
   virtual void remove() noexcept = 0;
+  /// True when `remove` works in the bundle, which the daemon removes when it is told of the end.
+  virtual bool needs_bundle() const noexcept { return false; }
   /// True when the shim has to reap children that are not its own.
   virtual bool adopts_orphans() const noexcept { return false; }
 };

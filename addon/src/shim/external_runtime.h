@@ -13,6 +13,7 @@ class ExternalRuntime final : public ContainerRuntime {
   std::unique_ptr<ContainerProcess> exec(nlohmann::json process, const ContainerProcess& init,
                                          const Stdio& stdio) override;
   void remove() noexcept override;
+  bool needs_bundle() const noexcept override { return true; }
   bool adopts_orphans() const noexcept override { return true; }
 
   /// `<runtime> start`. @throws Error

@@ -1,11 +1,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <cstring>
-#include <vector>
-
+#include "isolation/cgroup_layout.h"
 #include "isolation/error.h"
+#include "shim/assignment.h"
 #include "shim/diagnostics.h"
 #include "shim/process_environment.h"
 #include "shim/supervisor.h"
@@ -13,39 +11,36 @@
 namespace {
 
 constexpr int kControl = 3;
-constexpr int kNetworkNamespace = 4;
-constexpr int kUserNamespace = 5;
 
-/// Takes an inherited descriptor; empty if there is none.
-gantry::UniqueFd inherited(int number) {
-  if (fcntl(number, F_SETFD, FD_CLOEXEC) < 0) return {};
-  return gantry::UniqueFd(number);
-}
-
-/// The sockets of published ports, behind the namespaces.
-std::vector<gantry::UniqueFd> port_sockets(int count) {
-  std::vector<gantry::UniqueFd> sockets;
-  for (int number = kUserNamespace + 1; count > 0; --count, ++number) sockets.push_back(inherited(number));
-  return sockets;
+/// What is the same for all containers is found out while there is time.
+void look_around() {
+  try {
+    gantry::CgroupLayout::get();
+  } catch (const std::exception&) {
+    // Whoever needs it will say so.
+  }
 }
 
 }  // namespace
 
-int main(int count, char** arguments) {
-  const bool with_ports = count == 5 && strcmp(arguments[3], "--ports") == 0;
-  if ((count != 3 && !with_ports) || strcmp(arguments[1], "--bundle") != 0) {
-    gantry::shim::diagnose("usage: gantry-shim --bundle DIR [--ports COUNT]");
+int main(int count, char**) {
+  if (count != 1 || fcntl(kControl, F_SETFD, FD_CLOEXEC) < 0) {
+    gantry::shim::diagnose("gantry-shim is started by gantryd");
     return 2;
   }
   try {
-    auto control = inherited(kControl);
-    if (!control) throw gantry::Error("descriptor 3, the control connection");
-    auto network_namespace = inherited(kNetworkNamespace);
-    const auto user_namespace = inherited(kUserNamespace);
-    auto sockets = port_sockets(with_ports ? atoi(arguments[4]) : 0);
-    gantry::shim::settle_environment(static_cast<unsigned>(kUserNamespace + 1 + sockets.size()));
-    gantry::check(chdir(arguments[2]), std::string("chdir ") + arguments[2]);
-    gantry::shim::Supervisor(std::move(control), std::move(network_namespace), std::move(sockets)).run();
+    gantry::UniqueFd control(kControl);
+    gantry::shim::settle_environment(kControl + 1);
+    gantry::shim::reserve_places(control.get());
+    look_around();
+    auto assignment = gantry::shim::receive_assignment(control.get());
+    if (!assignment) return 0;  // nobody needs this one any more
+    gantry::shim::take_places(*assignment);
+    gantry::shim::show_command_line({"gantry-shim", "--bundle", assignment->bundle});
+    gantry::check(chdir(assignment->bundle.c_str()), "chdir " + assignment->bundle);
+    gantry::shim::Supervisor(std::move(control), std::move(assignment->network_namespace),
+                             std::move(assignment->sockets))
+        .run();
     return 0;
   } catch (const std::exception& error) {
     gantry::shim::diagnose("%s", error.what());

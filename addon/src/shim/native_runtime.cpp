@@ -31,32 +31,29 @@ void default_oom_score(json& process) {
 
 }  // namespace
 
+void NativeRuntime::prepare() {
+  has_cgroup_ = true;
+  Cgroup(config_.cgroup_path).create();
+  const auto& rootfs = config_.rootfs;
+  if (rootfs.path.empty())
+    root_ = mount_overlay(rootfs.lower, rootfs.upper, rootfs.work,
+                          rootfs.is_volatile ? OverlaySync::never : OverlaySync::ordinary, rootfs.shown);
+}
+
 std::unique_ptr<ContainerProcess> NativeRuntime::create(json spec, const Stdio& stdio, bool start_at_once) {
   default_oom_score(spec["process"]);
-  Cgroup cgroup(config_.cgroup_path);
-  try {
-    cgroup.create();
-    if (auto section = spec.find("linux"); section != spec.end()) {
-      if (auto resources = section->find("resources"); resources != section->end()) cgroup.apply(*resources);
-    }
-    LaunchOptions options;
-    options.cgroup_path = config_.cgroup_path;
-    options.seccomp_filter = config_.seccomp_filter;
-    options.stdio = stdio;
-    options.start_at_once = start_at_once;
-    if (config_.rootfs.path.empty()) {
-      root_ =
-          mount_overlay(config_.rootfs.lower, config_.rootfs.upper, config_.rootfs.work,
-                        config_.rootfs.is_volatile ? OverlaySync::never : OverlaySync::ordinary, config_.rootfs.shown);
-      options.root_mount = root_.get();
-    } else {
-      spec["root"]["path"] = config_.rootfs.path;
-    }
-    return std::make_unique<NativeProcess>(create_container(spec, options));
-  } catch (...) {
-    remove_cgroup(config_.cgroup_path);
-    throw;
+  if (auto section = spec.find("linux"); section != spec.end()) {
+    if (auto resources = section->find("resources"); resources != section->end())
+      Cgroup(config_.cgroup_path).apply(*resources);
   }
+  LaunchOptions options;
+  options.cgroup_path = config_.cgroup_path;
+  options.seccomp_filter = config_.seccomp_filter;
+  options.stdio = stdio;
+  options.start_at_once = start_at_once;
+  options.root_mount = root_.get();
+  if (!root_) spec["root"]["path"] = config_.rootfs.path;
+  return std::make_unique<NativeProcess>(create_container(spec, options));
 }
 
 std::unique_ptr<ContainerProcess> NativeRuntime::exec(json process, const ContainerProcess& init, const Stdio& stdio) {
@@ -71,7 +68,9 @@ std::unique_ptr<ContainerProcess> NativeRuntime::exec(json process, const Contai
   return std::make_unique<NativeProcess>(create_exec(spec, process, init.pid(), init.pidfd(), options));
 }
 
-void NativeRuntime::remove() noexcept { remove_cgroup(config_.cgroup_path); }
+void NativeRuntime::remove() noexcept {
+  if (std::exchange(has_cgroup_, false)) remove_cgroup(config_.cgroup_path);
+}
 
 std::unique_ptr<ContainerRuntime> make_runtime(const ShimConfig& config) {
   if (config.runtime.path.empty()) return std::make_unique<NativeRuntime>(config);

@@ -9,6 +9,8 @@ namespace gantry::shim {
 class NativeRuntime final : public ContainerRuntime {
  public:
   explicit NativeRuntime(const ShimConfig& config) : config_(config) {}
+  ~NativeRuntime() override { remove(); }
+  void prepare() override;
 
   std::unique_ptr<ContainerProcess> create(nlohmann::json spec, const Stdio& stdio, bool start_at_once) override;
   std::unique_ptr<ContainerProcess> exec(nlohmann::json process, const ContainerProcess& init,
@@ -17,6 +19,7 @@ class NativeRuntime final : public ContainerRuntime {
 
  private:
   const ShimConfig& config_;
+  bool has_cgroup_ = false;
   /// Held until the shim ends: whoever lets go of an overlay last waits for the disk, and that must not be the
   /// container, whose exit others wait for.
   UniqueFd root_;

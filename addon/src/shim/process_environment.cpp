@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,6 +62,16 @@ void settle_environment(unsigned first_unknown) {
   mallopt(M_MMAP_THRESHOLD, 64 * 1024);
   mallopt(M_TRIM_THRESHOLD, 64 * 1024);
   protect_from_oom_killer();
+}
+
+void show_command_line(const std::vector<std::string>& arguments) noexcept {
+  static std::string text;
+  for (const std::string& each : arguments) text.append(each).push_back('\0');
+  // In this order: the kernel insists that the start is not behind the end, and the stack is above everything. Without
+  // the right to it the old line stays.
+  const auto start = reinterpret_cast<unsigned long>(text.data());
+  if (prctl(PR_SET_MM, PR_SET_MM_ARG_START, start, 0, 0) < 0) return;
+  prctl(PR_SET_MM, PR_SET_MM_ARG_END, start + text.size(), 0, 0);
 }
 
 void release_unused_memory() noexcept {

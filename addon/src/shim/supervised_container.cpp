@@ -32,14 +32,23 @@ bool has_own_pid_namespace(const json& spec) {
 
 SupervisedContainer::~SupervisedContainer() { unwatch_init(); }
 
+void SupervisedContainer::prepare() noexcept {
+  try {
+    config_ = parse_shim_config(read_json_file("shim.json"));
+    runtime_ = make_runtime(*config_);
+    runtime_->prepare();
+    exit_record_file_ = std::make_unique<ExitRecordFile>(config_->state_directory);
+    open_log();
+  } catch (const std::exception&) {
+    preparation_failure_ = std::current_exception();
+  }
+}
+
 void SupervisedContainer::create(bool start_at_once) {
   if (status_ != Status::kAbsent) throw Error("create", EEXIST, "the container has been created already");
+  if (preparation_failure_) std::rethrow_exception(preparation_failure_);
   json spec = read_json_file("config.json");
-  config_ = parse_shim_config(read_json_file("shim.json"));
   own_pid_namespace_ = has_own_pid_namespace(spec);
-  runtime_ = make_runtime(*config_);
-  exit_record_file_ = std::make_unique<ExitRecordFile>(config_->state_directory);
-  open_log();
   launch(std::move(spec), start_at_once);
   status_ = Status::kCreated;
   watch_init();
@@ -100,6 +109,7 @@ void SupervisedContainer::abandon() noexcept {
     process_.reset();
     runtime_->remove();
   }
+  runtime_.reset();
   exit_record_file_.reset();
   status_ = Status::kStopped;
 }
@@ -130,12 +140,18 @@ void SupervisedContainer::on_output_ended(std::function<void()> action) {
   streams_->on_output_ended(std::move(action));
 }
 
-void SupervisedContainer::clean_up() {
+void SupervisedContainer::finish() {
   record_.oom_killed = oom_->check_now();
   oom_.reset();
-  runtime_->remove();
+  if (runtime_->needs_bundle()) clean_up();
   if (log_file_) log_file_->close();
   status_ = Status::kStopped;
+}
+
+void SupervisedContainer::clean_up() noexcept {
+  if (!process_) return;
+  runtime_->remove();
+  process_.reset();
 }
 
 void SupervisedContainer::release_memory() noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -27,7 +28,10 @@ class SupervisedContainer final : public EventHandler {
   SupervisedContainer(EventLoop& loop, Listener listener) : loop_(loop), listener_(std::move(listener)) {}
   ~SupervisedContainer();
 
-  /// Reads config.json and shim.json and makes everything ready.
+  /// Reads shim.json and makes what does not depend on config.json, which may not be there yet. How that went, `create`
+  /// tells.
+  void prepare() noexcept;
+  /// Reads config.json and makes everything ready. Called after `prepare`.
   /// @param start_at_once the process need not wait for `start`, which follows at once
   /// @throws Error; the object is of no more use then
   void create(bool start_at_once);
@@ -40,8 +44,10 @@ class SupervisedContainer final : public EventHandler {
   /// Calls `action` when all output is read; gives up on those who hold it open after `finish_output`.
   void on_output_ended(std::function<void()> action);
   void finish_output() { streams_->finish_output(); }
-  /// Closes the log, looks whether memory ran out, removes the cgroup. The container counts as stopped.
-  void clean_up();
+  /// Closes the log and looks whether memory ran out. The container counts as stopped.
+  void finish();
+  /// Removes its cgroup and lets go of its mounts, for which nobody has to wait who wants to know of its end. Once.
+  void clean_up() noexcept;
   /// Tells on the disk how the run ended. @throws Error; then it can be tried again
   void publish_exit_record() { exit_record_file_->publish(record_); }
 
@@ -68,6 +74,7 @@ class SupervisedContainer final : public EventHandler {
   EventLoop& loop_;
   Listener listener_;
   Status status_ = Status::kAbsent;
+  std::exception_ptr preparation_failure_;
   std::optional<ShimConfig> config_;
   std::unique_ptr<LogFile> log_file_;
   std::unique_ptr<JsonLog> log_;

@@ -36,6 +36,7 @@ Supervisor::Supervisor(UniqueFd control, UniqueFd network_namespace, std::vector
                     [this] { on_abandoned(); }, [this] { end_when_flushed(); }}) {
   connections_.listen("shim.sock");
   connections_.add(std::move(control), true);
+  container_.prepare();
   loop_.on_idle([this] {
     container_.release_memory();
     DnsServer::release_memory();
@@ -88,11 +89,10 @@ void Supervisor::on_container_exited() {
 void Supervisor::on_processes_ended() {
   if (!output_ended_ || !execs_ended_) return;
   loop_.cancel(grace_);
-  container_.clean_up();
+  container_.finish();
   orphans_.reset();
   ports_.close();
   dns_.reset();
-  network_namespace_.reset();
   record_exit();
 }
 
@@ -101,8 +101,9 @@ void Supervisor::record_exit() {
     try {
       container_.publish_exit_record();
     } catch (const Error& error) {
-      // The exit code must not get lost: wait for the disk for as long as it takes.
+      // The exit code must not get lost: wait for the disk for as long as it takes, and hold nothing else.
       diagnose("%s", error.what());
+      clean_up();
       loop_.after(kRecordRetryDelay, [this] { record_exit(); });
       return;
     }
@@ -120,11 +121,18 @@ void Supervisor::announce_exit() {
                                 {"finishedAt", record.finished_at}}));
   ending_ = true;
   container_.streams()->finish_clients();
+  // What everybody waits for has been told.
+  clean_up();
   container_.streams()->on_clients_done([this] {
     clients_done_ = true;
     end_when_flushed();
   });
   loop_.after(kClientGrace, [this] { loop_.stop(); });
+}
+
+void Supervisor::clean_up() noexcept {
+  container_.clean_up();
+  network_namespace_.reset();
 }
 
 void Supervisor::end_when_flushed() {

@@ -46,6 +46,7 @@ class Supervisor {
   void on_processes_ended();
   void record_exit();
   void announce_exit();
+  void clean_up() noexcept;
   void give_up() noexcept;
   void end_when_flushed();
 

@@ -100,6 +100,17 @@ TEST_F(Seccomp, CallsYoungerThanTheProfileDoNotExist) {
   EXPECT_EQ(under_filter([] { return ::syscall(SYS_clone3, nullptr, 0); }), ENOSYS);
 }
 
+#ifdef __x86_64__
+TEST_F(Seccomp, CallsOfX32AreNoWayAroundTheFilter) {
+  constexpr long X32_BIT = 0x40000000;
+  compile(default_profile());
+  const bool spoken = ::syscall(X32_BIT | SYS_getpid) >= 0;
+  EXPECT_EQ(under_filter([] { return ::syscall(X32_BIT | SYS_getpid); }), spoken ? 0 : ENOSYS);
+  EXPECT_EQ(under_filter([] { return ::syscall(X32_BIT | SYS_mount, "none", "/nowhere", "tmpfs", 0, nullptr); }),
+            spoken ? EPERM : ENOSYS);
+}
+#endif
+
 TEST_F(Seccomp, TakesTheFormOfTheOciSpec) {
   compile(R"({"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86"],"syscalls":[
     {"names":["mkdirat","mkdir","no_such_call"],"action":"SCMP_ACT_ERRNO","errnoRet":13},

@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include "isolation/cgroup.h"
+#include "shim/assignment.h"
 #include "shim/framing.h"
 
 namespace gantry::test {
@@ -32,20 +33,19 @@ std::array<int, 2> socket_pair() {
   return ends;
 }
 
-[[noreturn]] void execute_shim(const Bundle& bundle, int control, int network_namespace) {
-  int log = open(bundle.path("shim.log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+[[noreturn]] void execute_shim(int control) {
   int null = open("/dev/null", O_RDWR);
-  // Out of the way of the numbers that are given below, and without its close-on-exec flag.
-  int network = network_namespace < 0 ? -1 : fcntl(network_namespace, F_DUPFD, 10);
-  dup2(null, 0);
-  dup2(null, 1);
-  dup2(log, 2);
+  for (int number : {0, 1, 2}) dup2(null, number);
   dup2(control, 3);
-  if (network >= 0) dup2(network, 4);
-  close_range(network >= 0 ? 5 : 4, ~0U, 0);
+  close_range(4, ~0U, 0);
   setsid();
-  execl(GANTRY_SHIM_PATH, "gantry-shim", "--bundle", bundle.directory().c_str(), nullptr);
+  execl(GANTRY_SHIM_PATH, "gantry-shim", nullptr);
   _exit(99);
+}
+
+void assign(int control, const Bundle& bundle, int network_namespace) {
+  UniqueFd log(open(bundle.path("shim.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  gantry::shim::send_assignment(control, {bundle.directory(), log.get(), network_namespace});
 }
 
 }  // namespace
@@ -132,7 +132,8 @@ ShimProcess::ShimProcess(const Bundle& bundle, int network_namespace) : control(
   control = Peer(UniqueFd(ends[0]));
   UniqueFd theirs(ends[1]);
   pid_ = fork();
-  if (pid_ == 0) execute_shim(bundle, theirs.get(), network_namespace);
+  if (pid_ == 0) execute_shim(theirs.get());
+  assign(control.fd(), bundle, network_namespace);
 }
 
 ShimProcess::~ShimProcess() {

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -17,8 +18,9 @@
 #include <sstream>
 
 #include "isolation/error.h"
+#include "shim/assignment.h"
 
-// This program is its own shim: started under that name it tells how it was started, and ends.
+// This program is its own shim: started under that name it tells how it was started and what it was assigned, and ends.
 namespace {
 
 using nlohmann::json;
@@ -41,10 +43,17 @@ json open_descriptors() {
 }
 
 int report(int count, char** arguments) {
+  gantry::shim::reserve_places(3);
+  auto assignment = gantry::shim::receive_assignment(3);
+  if (!assignment) return 0;
+  gantry::shim::take_places(*assignment);
   json text = {{"descriptors", open_descriptors()},
                {"session", ::getsid(0) == ::getpid()},
                {"directory", link_target("/proc/self/cwd")},
-               {"executable", link_target("/proc/self/exe")}};
+               {"executable", link_target("/proc/self/exe")},
+               {"bundle", assignment->bundle}};
+  for (const gantry::UniqueFd& each : assignment->sockets)
+    text["sockets"].push_back(each ? link_target("/proc/self/fd/" + std::to_string(each.get())) : "");
   for (int i = 0; i < count; ++i) text["arguments"].push_back(arguments[i]);
   for (char** each = environ; *each != nullptr; ++each) text["environment"].push_back(*each);
   std::ifstream status("/proc/self/status");
@@ -68,12 +77,15 @@ class ShimProcess : public ::testing::Test {
     ::rmdir(directory_);
   }
   std::string log() const { return std::string(directory_) + "/shim.log"; }
-  ShimOptions options(const UniqueFd& executable) const {
-    return {executable.get(), "/some/bundle", log(), -1, -1, {}};
+  /// One that has a log and no more.
+  shim::AssignmentSource assignment() {
+    log_.reset(::open(log().c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+    return {"/some/bundle", log_.get()};
   }
 
-  /// What a shim has to say, until it closes its end.
-  static json answer(const SpawnedShim& shim) {
+  /// What a shim has to say about its assignment, until it closes its end.
+  static json answer(const SpawnedShim& shim, const shim::AssignmentSource& source) {
+    shim::send_assignment(shim.control.get(), source);
     std::string text;
     char buffer[4096];
     for (;;) {
@@ -95,6 +107,7 @@ class ShimProcess : public ::testing::Test {
   const UniqueFd self_ = copy_to_sealed_memory("/proc/self/exe");
 
  private:
+  UniqueFd log_;
   char directory_[32] = "/tmp/gantry-spawn-XXXXXX";
 };
 
@@ -102,12 +115,12 @@ TEST_F(ShimProcess, HasWhatTheProtocolNamesAndNothingElse) {
   // Descriptors of a careless daemon: inheritable, also at the numbers that the shim's will have.
   const UniqueFd careless(::open("/etc/passwd", O_RDONLY));
   const UniqueFd space(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
-  ShimOptions request = options(self_);
+  shim::AssignmentSource request = assignment();
   request.network_namespace = space.get();
   const UniqueFd user(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
   request.user_namespace = user.get();
-  const SpawnedShim shim = spawn_shim(request);
-  const json told = answer(shim);
+  const SpawnedShim shim = spawn_shim(self_.get());
+  const json told = answer(shim, request);
   reap_in_the_end(shim.pid);
 
   EXPECT_EQ(told["descriptors"].size(), 6u) << told["descriptors"];
@@ -117,35 +130,54 @@ TEST_F(ShimProcess, HasWhatTheProtocolNamesAndNothingElse) {
   EXPECT_EQ(told["descriptors"]["2"], log());
   EXPECT_EQ(told["descriptors"]["3"].get<std::string>().rfind("socket:", 0), 0u);
   EXPECT_EQ(told["descriptors"]["4"], link_target("/proc/self/ns/net"));
-  EXPECT_EQ(told["arguments"], json({"gantry-shim", "--bundle", "/some/bundle"}));
+  EXPECT_EQ(told["arguments"], json({"gantry-shim"}));
+  EXPECT_EQ(told["bundle"], "/some/bundle");
   EXPECT_EQ(told["environment"].size(), 1u) << told["environment"];
   EXPECT_EQ(told["session"], true);
   EXPECT_EQ(told["directory"], "/");
   EXPECT_NE(told["executable"].get<std::string>().find("memfd:gantry-shim"), std::string::npos);
 }
 
-TEST_F(ShimProcess, HasTheSocketsOfPortsBehindTheNamespace) {
+TEST_F(ShimProcess, HasTheSocketsOfPortsInTheirOrder) {
   const UniqueFd space(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
-  ShimOptions request = options(self_);
+  shim::AssignmentSource request = assignment();
   request.network_namespace = space.get();
-  // More than there is room for below the numbers that descriptors are moved to.
+  // More than the kernel takes with one message.
   const UniqueFd file(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
-  request.sockets.assign(40, file.get());
+  request.sockets.assign(400, file.get());
   request.sockets[1] = -1;
-  const SpawnedShim shim = spawn_shim(request);
-  const json told = answer(shim);
+  const SpawnedShim shim = spawn_shim(self_.get());
+  const json told = answer(shim, request);
   reap_in_the_end(shim.pid);
-  EXPECT_EQ(told["descriptors"].size(), 5u + 39u) << told["descriptors"];
+  EXPECT_EQ(told["descriptors"].size(), 5u + 399u) << told["descriptors"];
   EXPECT_FALSE(told["descriptors"].contains("5")) << "there is no user namespace";
-  EXPECT_EQ(told["descriptors"]["6"], "/etc/passwd");
-  EXPECT_FALSE(told["descriptors"].contains("7"));
-  EXPECT_EQ(told["descriptors"]["45"], "/etc/passwd");
-  EXPECT_EQ(told["arguments"], json({"gantry-shim", "--bundle", "/some/bundle", "--ports", "40"}));
+  ASSERT_EQ(told["sockets"].size(), 400u);
+  for (size_t index = 0; index < 400; ++index) EXPECT_EQ(told["sockets"][index], index == 1 ? "" : "/etc/passwd");
+}
+
+TEST_F(ShimProcess, EndsWithoutAnAssignment) {
+  SpawnedShim shim = spawn_shim(self_.get());
+  shim.control.reset();
+  int status = -1;
+  EXPECT_EQ(::waitpid(shim.pid, &status, 0), shim.pid);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(ShimProcess, RefusesAnAssignmentOnceItHasEnded) {
+  const SpawnedShim shim = spawn_shim(self_.get());
+  ::kill(shim.pid, SIGKILL);
+  ::waitpid(shim.pid, nullptr, 0);
+  try {
+    shim::send_assignment(shim.control.get(), assignment());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.error(), EPIPE);
+  }
 }
 
 TEST_F(ShimProcess, HasNoFourthDescriptorWithoutANetworkNamespace) {
-  const SpawnedShim shim = spawn_shim(options(self_));
-  EXPECT_EQ(answer(shim)["descriptors"].size(), 4u);
+  const SpawnedShim shim = spawn_shim(self_.get());
+  EXPECT_EQ(answer(shim, assignment())["descriptors"].size(), 4u);
   reap_in_the_end(shim.pid);
 }
 
@@ -155,8 +187,8 @@ TEST_F(ShimProcess, StartsWithCleanSignalsAndLeavesTheParentsAlone) {
   ::sigaddset(&blocked, SIGUSR1);
   ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
   ::signal(SIGPIPE, SIG_IGN);
-  const SpawnedShim shim = spawn_shim(options(self_));
-  const json told = answer(shim);
+  const SpawnedShim shim = spawn_shim(self_.get());
+  const json told = answer(shim, assignment());
   reap_in_the_end(shim.pid);
   for (const char* name : {"SigBlk", "SigIgn"}) EXPECT_EQ(told["signals"][name], "0000000000000000") << name;
 
@@ -171,8 +203,8 @@ TEST_F(ShimProcess, StartsWithCleanSignalsAndLeavesTheParentsAlone) {
 
 TEST_F(ShimProcess, AppendsToItsLog) {
   std::ofstream(log()) << "before\n";
-  const SpawnedShim shim = spawn_shim(options(self_));
-  answer(shim);
+  const SpawnedShim shim = spawn_shim(self_.get());
+  answer(shim, assignment());
   reap_in_the_end(shim.pid);
   std::ostringstream text;
   text << std::ifstream(log()).rdbuf();
@@ -180,17 +212,17 @@ TEST_F(ShimProcess, AppendsToItsLog) {
 }
 
 TEST_F(ShimProcess, ControlConnectionDoesNotBlockAndIsNotInherited) {
-  const SpawnedShim shim = spawn_shim(options(self_));
+  const SpawnedShim shim = spawn_shim(self_.get());
   EXPECT_NE(::fcntl(shim.control.get(), F_GETFL) & O_NONBLOCK, 0);
   EXPECT_NE(::fcntl(shim.control.get(), F_GETFD) & FD_CLOEXEC, 0);
-  answer(shim);
+  answer(shim, assignment());
   reap_in_the_end(shim.pid);
 }
 
 TEST_F(ShimProcess, FailsWhereTheProgramCannotRun) {
   const UniqueFd text = copy_to_sealed_memory("/etc/passwd");
   try {
-    spawn_shim(options(text));
+    spawn_shim(text.get());
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.error(), ENOEXEC);
