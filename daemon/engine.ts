@@ -118,7 +118,7 @@ export function createEngine(
   const events = new Events(new EventStore(database));
   const containerEvents = new ContainerEvents(events);
   const store = new ContainerStore(database);
-  const shims = new Shims(addon, shimPath);
+  const shims = new Shims(addon, shimPath, Buffer.byteLength(directories.bundle('0'.repeat(64))));
 
   const usersOfVolume = (name: string): string[] =>
     registry

@@ -16,9 +16,6 @@ import { ImageSaver } from './save.js';
 import { Tags } from './tags.js';
 import type { ImageUsers } from './users.js';
 
-/** Every start asks for those of its image. */
-const REMEMBERED_CHAINS = 128;
-
 /** Everything about images, put together. Each part has one subject. */
 export class Images {
   readonly store: ImageStore;
@@ -32,8 +29,6 @@ export class Images {
   readonly importer: ImageImporter;
   readonly committer: Committer;
   readonly removal: ImageRemoval;
-  /** Of images, topmost layer first. */
-  readonly #chains = new Map<Digest, string[]>();
 
   constructor(
     dataRoot: string,
@@ -64,14 +59,10 @@ export class Images {
 
   /** The unpacked layers of an image, topmost first; also of one that was removed while containers stand on it. */
   layerDirectories(imageId: Digest): string[] {
-    let chain = this.#chains.get(imageId);
-    if (!chain) {
-      chain = this.store.chainOf(imageId).reverse();
-      if (this.#chains.size >= REMEMBERED_CHAINS) this.#chains.clear();
-      // It follows from the image's id. Nothing is there only while the image is not, or not yet.
-      if (chain.length > 0) this.#chains.set(imageId, chain);
-    }
-    return chain.map((chainId) => this.directories.layer(chainId));
+    return this.store
+      .chainOf(imageId)
+      .map((chainId) => this.directories.layer(chainId))
+      .reverse();
   }
 
   /** Makes sure of the part of `containerLayers` that no image brings. */

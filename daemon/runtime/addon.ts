@@ -296,8 +296,9 @@ export interface Addon {
    * Starts a shim with fd 3 connected to the returned control descriptor, which waits for its assignment. The child is in
    * a session of its own. Cheap in a large process: the address space is not copied.
    * @param shim what loadShim has returned
+   * @param bundleLength bytes of its bundle's path, which the list of processes shows once it is assigned
    */
-  spawnShim(shim: number): Promise<{ pid: number; control: number }>;
+  spawnShim(shim: number, bundleLength: number): Promise<{ pid: number; control: number }>;
   /**
    * Tells a shim what it is for. It gets duplicates of the descriptors: `log` as 2, the namespaces as 4 and 5, and the
    * sockets from 6 on (-1 for none). Fails with EPIPE when the shim has ended.

@@ -21,13 +21,17 @@ export interface SpawnedShim {
 export class Shims {
   readonly #spare: Spare<IdleShim>;
 
-  /** @param path the gantry-shim executable; copied once into a sealed memfd that all shims run from */
+  /**
+   * @param path the gantry-shim executable; copied once into a sealed memfd that all shims run from
+   * @param bundleLength bytes of the path of every bundle
+   */
   constructor(
     readonly addon: Addon,
     path: string,
+    bundleLength: number,
   ) {
     const executable = addon.loadShim(path);
-    this.#spare = new Spare(() => addon.spawnShim(executable));
+    this.#spare = new Spare(() => addon.spawnShim(executable, bundleLength));
   }
 
   /** Gives the bundle a shim, which keeps its own copies of the namespaces and of the sockets. */

@@ -192,11 +192,10 @@ describe('shims', () => {
   test('are started, spoken to and reaped', async () => {
     const shim = addon.loadShim(shimPath);
     const log = join(directory, 'shim.log');
-    const { pid, control } = await addon.spawnShim(shim);
+    const { pid, control } = await addon.spawnShim(shim, directory.length);
     expect(pid).toBeGreaterThan(0);
     addon.assignShim(control, { bundle: directory, log, sockets: [] });
-    const shown = ['gantry-shim', '--bundle', directory];
-    await until(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0+$/, '') === shown.join('\0'));
+    await until(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8') === `gantry-shim\0--bundle\0${directory}\0`);
     expect(readlinkSync(`/proc/self/fd/${control}`)).toMatch(/^socket:/);
     addon.closeDescriptor(control);
     await until(() => {
@@ -210,7 +209,7 @@ describe('shims', () => {
 
   test('end with the connection on which nobody has told them what they are for', async () => {
     const shim = addon.loadShim(shimPath);
-    const { pid, control } = await addon.spawnShim(shim);
+    const { pid, control } = await addon.spawnShim(shim, directory.length);
     addon.closeDescriptor(control);
     await until(() => {
       addon.reap(pid);
@@ -224,7 +223,7 @@ describe('shims', () => {
     writeFileSync(file, 'this is not a program');
     const shim = addon.loadShim(file);
     const error = { operation: 'execute a shim', code: 'ENOEXEC' };
-    await expect(addon.spawnShim(shim)).rejects.toThrow(expect.objectContaining(error));
+    await expect(addon.spawnShim(shim, 0)).rejects.toThrow(expect.objectContaining(error));
     addon.closeDescriptor(shim);
   });
 });

@@ -24,7 +24,11 @@ Napi::Value spawn_shim_async(const Napi::CallbackInfo& info) {
     return result;
   };
   return run_async(
-      info.Env(), [executable = info[0].As<Napi::Number>().Int32Value()] { return spawn_shim(executable); }, to_object);
+      info.Env(),
+      [executable = info[0].As<Napi::Number>().Int32Value(), length = info[1].As<Napi::Number>().Uint32Value()] {
+        return spawn_shim(executable, length);
+      },
+      to_object);
 }
 
 Napi::Value assign_shim_now(const Napi::CallbackInfo& info) {

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <iterator>
 
@@ -26,9 +27,6 @@ namespace {
 
 /// Above the numbers that the descriptors of a shim get, so that moving one does not overwrite another.
 constexpr int SAFE_NUMBER = 16;
-
-/// For the shim to write over what it is for. The path of a bundle is shorter, as a socket's is that lies in it.
-constexpr size_t COMMAND_LINE_ROOM = 128;
 
 UniqueFd move_up(UniqueFd fd, int least, const std::string& what) {
   if (fd.get() >= least) return fd;
@@ -115,7 +113,7 @@ UniqueFd copy_to_sealed_memory(const std::string& path) {
   return memory;
 }
 
-SpawnedShim spawn_shim(int executable) {
+SpawnedShim spawn_shim(int executable, size_t bundle_length) {
   int ends[2];
   check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "create a socket pair");
   SpawnedShim result;
@@ -127,11 +125,12 @@ SpawnedShim spawn_shim(int executable) {
   // Where its messages go is part of its assignment.
   const int descriptors[] = {null.get(), null.get(), null.get(), control.get()};
 
-  std::string name = "gantry-shim";
-  std::string room(COMMAND_LINE_ROOM, ' ');
+  std::string name = "gantry-shim", spare = "--spare";
+  // Where `--bundle DIR` is written later.
+  spare.resize(std::max(spare.size(), sizeof "--bundle" + bundle_length), ' ');
   // Another OCI runtime, where one is configured, looks for its own programs.
   std::string path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  char* const arguments[] = {name.data(), room.data(), nullptr};
+  char* const arguments[] = {name.data(), spare.data(), nullptr};
   char* const environment[] = {path.data(), nullptr};
   Launch launch = {};
   launch.descriptors = descriptors;

@@ -19,8 +19,9 @@ struct SpawnedShim {
 };
 
 /// Starts a shim, which then waits for its assignment (docs/shim-protocol.md). The memory of the caller is shared until
-/// the execve, not copied, so the size of the daemon does not matter. @throws Error
-SpawnedShim spawn_shim(int executable);
+/// the execve, not copied, so the size of the daemon does not matter.
+/// @param bundle_length of the path of its bundle, for which there is room among its arguments then @throws Error
+SpawnedShim spawn_shim(int executable, size_t bundle_length);
 
 /// Collects a child that has ended. One that still runs, or is none of ours, is left alone. @return whether it did
 bool reap_child(pid_t pid);

@@ -24,7 +24,7 @@ void look_around() {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count < 1 || fcntl(kControl, F_SETFD, FD_CLOEXEC) < 0) {
+  if (count > 2 || fcntl(kControl, F_SETFD, FD_CLOEXEC) < 0) {
     gantry::shim::diagnose("gantry-shim is started by gantryd");
     return 2;
   }
@@ -36,7 +36,7 @@ int main(int count, char** arguments) {
     auto assignment = gantry::shim::receive_assignment(control.get());
     if (!assignment) return 0;  // nobody needs this one any more
     gantry::shim::take_places(*assignment);
-    gantry::shim::show_command_line(arguments, count, {"gantry-shim", "--bundle", assignment->bundle});
+    if (count == 2) gantry::shim::show_bundle(arguments[1], assignment->bundle);
     gantry::check(chdir(assignment->bundle.c_str()), "chdir " + assignment->bundle);
     gantry::shim::Supervisor(std::move(control), std::move(assignment->network_namespace),
                              std::move(assignment->sockets))

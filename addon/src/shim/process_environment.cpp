@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "isolation/unique_fd.h"
@@ -64,16 +63,13 @@ void settle_environment(unsigned first_unknown) {
   protect_from_oom_killer();
 }
 
-void show_command_line(char** given, int count, const std::vector<std::string>& arguments) noexcept {
-  // The kernel has put the given ones one behind the other.
-  char* place = given[0];
-  char* const end = given[count - 1] + std::strlen(given[count - 1]);
-  for (const std::string& each : arguments) {
-    const size_t length = std::min(each.size() + 1, static_cast<size_t>(end - place));
-    std::memcpy(place, each.c_str(), length);
-    place += length;
-  }
-  std::memset(place, 0, static_cast<size_t>(end - place));
+void show_bundle(char* argument, const std::string& bundle) noexcept {
+  constexpr char kFlag[] = "--bundle";
+  const size_t room = strlen(argument);
+  if (sizeof kFlag + bundle.size() > room) return;
+  memset(argument, 0, room);
+  memcpy(argument, kFlag, sizeof kFlag);
+  memcpy(argument + sizeof kFlag, bundle.data(), bundle.size());
 }
 
 void release_unused_memory() noexcept {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 namespace gantry::shim {
 
@@ -9,9 +8,9 @@ namespace gantry::shim {
 /// @param first_unknown every descriptor from here on is closed
 void settle_environment(unsigned first_unknown);
 
-/// What ps shows for this process from now on: which container a shim is for. Written over the arguments that it was
-/// given, and cut where they end: to move them takes a capability that root does not have everywhere.
-void show_command_line(char** given, int count, const std::vector<std::string>& arguments) noexcept;
+/// Shows in the list of processes which container a shim is for: `--bundle DIR` in place of an argument.
+/// @param argument of main(), where it lies in memory; as long as what replaces it, or nothing happens
+void show_bundle(char* argument, const std::string& bundle) noexcept;
 
 /// Gives back to the kernel what the heap and the executable's pages hold without present need.
 void release_unused_memory() noexcept;

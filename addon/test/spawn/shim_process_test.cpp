@@ -119,7 +119,7 @@ TEST_F(ShimProcess, HasWhatTheProtocolNamesAndNothingElse) {
   request.network_namespace = space.get();
   const UniqueFd user(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
   request.user_namespace = user.get();
-  const SpawnedShim shim = spawn_shim(self_.get());
+  const SpawnedShim shim = spawn_shim(self_.get(), 12);
   const json told = answer(shim, request);
   reap_in_the_end(shim.pid);
 
@@ -130,7 +130,7 @@ TEST_F(ShimProcess, HasWhatTheProtocolNamesAndNothingElse) {
   EXPECT_EQ(told["descriptors"]["2"], log());
   EXPECT_EQ(told["descriptors"]["3"].get<std::string>().rfind("socket:", 0), 0u);
   EXPECT_EQ(told["descriptors"]["4"], link_target("/proc/self/ns/net"));
-  EXPECT_EQ(told["arguments"][0], "gantry-shim");
+  EXPECT_EQ(told["arguments"], json({"gantry-shim", "--spare              "}));
   EXPECT_EQ(told["bundle"], "/some/bundle");
   EXPECT_EQ(told["environment"].size(), 1u) << told["environment"];
   EXPECT_EQ(told["session"], true);
@@ -146,7 +146,7 @@ TEST_F(ShimProcess, HasTheSocketsOfPortsInTheirOrder) {
   const UniqueFd file(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
   request.sockets.assign(400, file.get());
   request.sockets[1] = -1;
-  const SpawnedShim shim = spawn_shim(self_.get());
+  const SpawnedShim shim = spawn_shim(self_.get(), 12);
   const json told = answer(shim, request);
   reap_in_the_end(shim.pid);
   EXPECT_EQ(told["descriptors"].size(), 5u + 399u) << told["descriptors"];
@@ -156,7 +156,7 @@ TEST_F(ShimProcess, HasTheSocketsOfPortsInTheirOrder) {
 }
 
 TEST_F(ShimProcess, EndsWithoutAnAssignment) {
-  SpawnedShim shim = spawn_shim(self_.get());
+  SpawnedShim shim = spawn_shim(self_.get(), 12);
   shim.control.reset();
   int status = -1;
   EXPECT_EQ(::waitpid(shim.pid, &status, 0), shim.pid);
@@ -164,7 +164,7 @@ TEST_F(ShimProcess, EndsWithoutAnAssignment) {
 }
 
 TEST_F(ShimProcess, RefusesAnAssignmentOnceItHasEnded) {
-  const SpawnedShim shim = spawn_shim(self_.get());
+  const SpawnedShim shim = spawn_shim(self_.get(), 12);
   ::kill(shim.pid, SIGKILL);
   ::waitpid(shim.pid, nullptr, 0);
   try {
@@ -176,7 +176,7 @@ TEST_F(ShimProcess, RefusesAnAssignmentOnceItHasEnded) {
 }
 
 TEST_F(ShimProcess, HasNoFourthDescriptorWithoutANetworkNamespace) {
-  const SpawnedShim shim = spawn_shim(self_.get());
+  const SpawnedShim shim = spawn_shim(self_.get(), 12);
   EXPECT_EQ(answer(shim, assignment())["descriptors"].size(), 4u);
   reap_in_the_end(shim.pid);
 }
@@ -187,7 +187,7 @@ TEST_F(ShimProcess, StartsWithCleanSignalsAndLeavesTheParentsAlone) {
   ::sigaddset(&blocked, SIGUSR1);
   ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
   ::signal(SIGPIPE, SIG_IGN);
-  const SpawnedShim shim = spawn_shim(self_.get());
+  const SpawnedShim shim = spawn_shim(self_.get(), 12);
   const json told = answer(shim, assignment());
   reap_in_the_end(shim.pid);
   for (const char* name : {"SigBlk", "SigIgn"}) EXPECT_EQ(told["signals"][name], "0000000000000000") << name;
@@ -203,7 +203,7 @@ TEST_F(ShimProcess, StartsWithCleanSignalsAndLeavesTheParentsAlone) {
 
 TEST_F(ShimProcess, AppendsToItsLog) {
   std::ofstream(log()) << "before\n";
-  const SpawnedShim shim = spawn_shim(self_.get());
+  const SpawnedShim shim = spawn_shim(self_.get(), 12);
   answer(shim, assignment());
   reap_in_the_end(shim.pid);
   std::ostringstream text;
@@ -212,7 +212,7 @@ TEST_F(ShimProcess, AppendsToItsLog) {
 }
 
 TEST_F(ShimProcess, ControlConnectionDoesNotBlockAndIsNotInherited) {
-  const SpawnedShim shim = spawn_shim(self_.get());
+  const SpawnedShim shim = spawn_shim(self_.get(), 12);
   EXPECT_NE(::fcntl(shim.control.get(), F_GETFL) & O_NONBLOCK, 0);
   EXPECT_NE(::fcntl(shim.control.get(), F_GETFD) & FD_CLOEXEC, 0);
   answer(shim, assignment());
@@ -222,7 +222,7 @@ TEST_F(ShimProcess, ControlConnectionDoesNotBlockAndIsNotInherited) {
 TEST_F(ShimProcess, FailsWhereTheProgramCannotRun) {
   const UniqueFd text = copy_to_sealed_memory("/etc/passwd");
   try {
-    spawn_shim(text.get());
+    spawn_shim(text.get(), 12);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.error(), ENOEXEC);
