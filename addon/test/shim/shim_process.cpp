@@ -2,9 +2,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -33,13 +38,33 @@ std::array<int, 2> socket_pair() {
   return ends;
 }
 
-[[noreturn]] void execute_shim(int control) {
+/// A copy in memory, as the daemon runs it from: how much of a file counts as a process's memory depends on how it came
+/// into the page cache.
+int shim_in_memory() {
+  static const UniqueFd memory = [] {
+    const UniqueFd file(open(GANTRY_SHIM_PATH, O_RDONLY | O_CLOEXEC));
+    UniqueFd copy(memfd_create("gantry-shim", MFD_CLOEXEC));
+    struct stat status = {};
+    if (fstat(file.get(), &status) < 0) throw std::runtime_error("there is no gantry-shim");
+    for (off_t left = status.st_size; left > 0;) {
+      const ssize_t sent = sendfile(copy.get(), file.get(), nullptr, static_cast<size_t>(left));
+      if (sent <= 0) throw std::runtime_error("gantry-shim cannot be copied");
+      left -= sent;
+    }
+    return copy;
+  }();
+  return memory.get();
+}
+
+[[noreturn]] void execute_shim(int control, int program) {
   int null = open("/dev/null", O_RDWR);
   for (int number : {0, 1, 2}) dup2(null, number);
   dup2(control, 3);
-  close_range(4, ~0U, 0);
+  close_range(4, ~0U, CLOSE_RANGE_CLOEXEC);
   setsid();
-  execl(GANTRY_SHIM_PATH, "gantry-shim", nullptr);
+  char name[] = "gantry-shim";
+  char* const arguments[] = {name, nullptr};
+  syscall(SYS_execveat, program, "", arguments, environ, AT_EMPTY_PATH);
   _exit(99);
 }
 
@@ -131,8 +156,9 @@ ShimProcess::ShimProcess(const Bundle& bundle, int network_namespace) : control(
   auto ends = socket_pair();
   control = Peer(UniqueFd(ends[0]));
   UniqueFd theirs(ends[1]);
+  const int program = shim_in_memory();
   pid_ = fork();
-  if (pid_ == 0) execute_shim(theirs.get());
+  if (pid_ == 0) execute_shim(theirs.get(), program);
   assign(control.fd(), bundle, network_namespace);
 }
 
