@@ -276,13 +276,14 @@ export class Lifecycle {
   }
 
   async #signal(container: Container, signal: number): Promise<void> {
+    // Told before it is sent: the end that it brings about may be told before the answer is there.
+    this.events.publish(container, 'kill', { signal: String(signal) });
     try {
       if (container.shim && !(await within(container.shim.kill(signal), killPatience))) throw notKilled(container);
     } catch (error) {
       // It, or its shim after it, ended by itself in the meantime: what was wanted.
       if (!hasJustEnded(error)) throw error;
     }
-    this.events.publish(container, 'kill', { signal: String(signal) });
     // A frozen process takes no signal.
     await container.lock.run(async () => {
       if (container.state.status !== 'paused') return;
