@@ -2,6 +2,7 @@
 
 #include <linux/rtnetlink.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "isolation/unique_fd.h"
 #include "shim/event_loop.h"
