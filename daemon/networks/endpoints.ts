@@ -61,7 +61,7 @@ export class Endpoints {
     readonly logger: Pick<FastifyBaseLogger, 'error'>,
   ) {
     this.#ports = new PortPublication(addon, networks, containers);
-    this.#spare = new Spare(() => addon.createNetworkNamespace([], []));
+    this.#spare = new Spare(() => addon.createNetworkNamespace());
   }
 
   /**
@@ -150,7 +150,7 @@ export class Endpoints {
       const routes = this.#routes(container);
       const forwards = this.#ports.forwards(container);
       const sockets = held.map(({ socket }) => socket);
-      const namespace = await (owner ? this.addon.createNetworkNamespace([], [], owner) : this.#spare.take());
+      const namespace = await (owner ? this.addon.createNetworkNamespace(owner) : this.#spare.take());
       const connected = this.addon.connectNamespace(`/proc/self/fd/${namespace}`, requests, routes);
       const ready = this.networks.firewall.publish(this.#ports.rules(container));
       // Awaited by the caller, who may have failed before.

@@ -356,14 +356,10 @@ export interface Addon {
   /** Creates what macvlan and ipvlan networks stand on if it is absent; tells whether it did. */
   ensureParentLink(options: { name: string; kind: 'vlan' | 'dummy'; parent: string; vlan: number }): Promise<boolean>;
   /**
-   * A new network namespace with its loopback and these interfaces up, as a descriptor. Undoes itself on failure.
+   * A new network namespace with its loopback up, as a descriptor.
    * @param owner maps of a new user namespace that it is to belong to, or a process in whose one it is to be
    */
-  createNetworkNamespace(
-    endpoints: EndpointRequest[],
-    routes: DefaultRoute[],
-    owner?: IdMaps | { pid: number },
-  ): Promise<number>;
+  createNetworkNamespace(owner?: IdMaps | { pid: number }): Promise<number>;
   /** A descriptor of the user namespace that a network namespace belongs to. */
   userNamespaceOf(networkNamespace: number): number;
   /** Adds interfaces to the namespace of this path and replaces its default routes. Undoes itself on failure. */

@@ -116,7 +116,7 @@ describe('cgroups', () => {
 
 describe('networks', () => {
   test('a namespace is a descriptor', async () => {
-    const namespace = await addon.createNetworkNamespace([], []);
+    const namespace = await addon.createNetworkNamespace();
     const name = readlinkSync(`/proc/self/fd/${namespace}`);
     expect(name).toMatch(/^net:/);
     expect(name).not.toBe(readlinkSync('/proc/self/ns/net'));

@@ -26,6 +26,10 @@ void delete_link(const std::string& name);
 
 /// A new network namespace with its loopback up. It lives as long as a descriptor or a process is in it.
 UniqueFd create_network_namespace();
+/// The same, belonging to a new user namespace with these maps.
+UniqueFd create_network_namespace(const IdMaps& ids);
+/// The same, belonging to the user namespace of a process.
+UniqueFd create_network_namespace(pid_t owner);
 
 /// One interface of a container.
 struct Endpoint {
@@ -62,14 +66,6 @@ struct DefaultRoute {
   std::string gateway;
 };
 
-/// A new network namespace with its loopback and these interfaces up. Leaves nothing behind on failure.
-UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes);
-/// The same, belonging to a new user namespace with these maps.
-UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes,
-                                    const IdMaps& ids);
-/// The same, belonging to the user namespace of a process.
-UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes,
-                                    pid_t owner);
 /// Adds interfaces to a namespace and replaces its default routes of both families by these.
 /// Leaves nothing behind on failure.
 void connect_namespace(int network_namespace, const std::vector<Endpoint>& endpoints,

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "isolation/error.h"
+#include "isolation/loopback.h"
 #include "isolation/user_namespace.h"
 #include "network/endpoint.h"
 #include "network/link.h"
@@ -12,9 +13,6 @@
 
 namespace gantry {
 namespace {
-
-/// The loopback is the first interface of every namespace.
-constexpr uint32_t LOOPBACK = 1;
 
 UniqueFd enter_new_namespace() {
   check(::unshare(CLONE_NEWNET), "create a network namespace");
@@ -72,14 +70,14 @@ class Connection {
     for (const Endpoint& each : endpoints) plans_.emplace_back(each);
   }
 
-  void make(const std::vector<DefaultRoute>& routes, bool fresh) {
+  void make(const std::vector<DefaultRoute>& routes) {
     try {
       for (; created_ < plans_.size(); ++created_) {
         NetlinkBatch create;
         plans_[created_].create(host_, create, namespace_);
         host_.run(create);
       }
-      configure(routes, fresh);
+      configure(routes);
     } catch (...) {
       undo();
       throw;
@@ -87,14 +85,13 @@ class Connection {
   }
 
  private:
-  void configure(const std::vector<DefaultRoute>& routes, bool fresh) {
+  void configure(const std::vector<DefaultRoute>& routes) {
     for (const EndpointPlan& plan : plans_) plan.set_sysctls();
     NetlinkBatch batch;
-    if (fresh) batch.message(RTM_NEWLINK, 0, link_up(LOOPBACK), "bring the loopback interface up");
     for (const EndpointPlan& plan : plans_) plan.configure(inside_, batch);
     inside_.run(batch);
     // Of the links that are up now.
-    if (!fresh) remove_default_routes(inside_);
+    remove_default_routes(inside_);
     NetlinkBatch routing;
     for (const DefaultRoute& route : routes) add_default_route(inside_, routing, route);
     inside_.run(routing);
@@ -136,41 +133,32 @@ class Connection {
   size_t created_ = 0;
 };
 
-/// Brings up what is in a new namespace that another user namespace owns.
-UniqueFd connected(UniqueFd created, const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes) {
+/// One that another user namespace owns.
+UniqueFd with_loopback(UniqueFd created) {
   on_own_thread([&] {
-    NetlinkSocket host;
     enter(created.get());
-    Connection(host, created.get(), endpoints).make(routes, true);
+    bring_up_loopback();
   });
   return created;
 }
 
 }  // namespace
 
-UniqueFd create_network_namespace() { return create_connected_namespace({}, {}); }
-
-UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes,
-                                    const IdMaps& ids) {
-  return connected(create_network_namespace_for(ids), endpoints, routes);
-}
-
-UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes,
-                                    pid_t owner) {
-  const std::string path = "/proc/" + std::to_string(owner) + "/ns/user";
-  const UniqueFd user(check(::open(path.c_str(), O_RDONLY | O_CLOEXEC), "open " + path));
-  return connected(create_network_namespace_in(user.get()), endpoints, routes);
-}
-
-UniqueFd create_connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& routes) {
+UniqueFd create_network_namespace() {
   UniqueFd result;
   on_own_thread([&] {
-    NetlinkSocket host;
-    UniqueFd created = enter_new_namespace();
-    Connection(host, created.get(), endpoints).make(routes, true);
-    result = std::move(created);
+    result = enter_new_namespace();
+    bring_up_loopback();
   });
   return result;
+}
+
+UniqueFd create_network_namespace(const IdMaps& ids) { return with_loopback(create_network_namespace_for(ids)); }
+
+UniqueFd create_network_namespace(pid_t owner) {
+  const std::string path = "/proc/" + std::to_string(owner) + "/ns/user";
+  const UniqueFd user(check(::open(path.c_str(), O_RDONLY | O_CLOEXEC), "open " + path));
+  return with_loopback(create_network_namespace_in(user.get()));
 }
 
 void connect_namespace(int network_namespace, const std::vector<Endpoint>& endpoints,
@@ -178,7 +166,7 @@ void connect_namespace(int network_namespace, const std::vector<Endpoint>& endpo
   on_own_thread([&] {
     NetlinkSocket host;
     enter(network_namespace);
-    Connection(host, network_namespace, endpoints).make(routes, false);
+    Connection(host, network_namespace, endpoints).make(routes);
   });
 }
 

@@ -120,24 +120,19 @@ UniqueFd open_namespace(const std::string& path) {
 
 Napi::Value create_namespace(const Napi::CallbackInfo& info) {
   const auto to_number = [](Napi::Env env, UniqueFd fd) { return Napi::Number::New(env, fd.release()); };
-  const auto endpoints = endpoints_of(info[0]);
-  const auto routes = routes_of(info[1]);
-  if (!info[2].IsObject())
+  if (!info[0].IsObject())
     return run_async(
-        info.Env(), [=] { return create_connected_namespace(endpoints, routes); }, to_number);
-  const auto owner = info[2].As<Napi::Object>();
+        info.Env(), [] { return create_network_namespace(); }, to_number);
+  const auto owner = info[0].As<Napi::Object>();
   if (owner.Get("pid").IsNumber())
     return run_async(
         info.Env(),
-        [=, pid = static_cast<pid_t>(owner.Get("pid").As<Napi::Number>().Int32Value())] {
-          return create_connected_namespace(endpoints, routes, pid);
+        [pid = static_cast<pid_t>(owner.Get("pid").As<Napi::Number>().Int32Value())] {
+          return create_network_namespace(pid);
         },
         to_number);
   return run_async(
-      info.Env(),
-      [=, ids = IdMaps{ranges(owner, "uid"), ranges(owner, "gid")}] {
-        return create_connected_namespace(endpoints, routes, ids);
-      },
+      info.Env(), [ids = IdMaps{ranges(owner, "uid"), ranges(owner, "gid")}] { return create_network_namespace(ids); },
       to_number);
 }
 

@@ -30,6 +30,12 @@ Endpoint endpoint() {
 
 std::vector<DefaultRoute> routes() { return {{AF_INET, "eth0", "10.99.0.1"}, {AF_INET6, "eth0", "fd99::1"}}; }
 
+UniqueFd connected_namespace(const std::vector<Endpoint>& endpoints, const std::vector<DefaultRoute>& ways) {
+  UniqueFd result = create_network_namespace();
+  connect_namespace(result.get(), endpoints, ways);
+  return result;
+}
+
 void create_endpoint(int network_namespace, const Endpoint& request, const std::vector<DefaultRoute>& ways = routes()) {
   connect_namespace(network_namespace, {request}, ways);
 }
@@ -161,7 +167,7 @@ TEST_F(NetworkTest, FailedEndpointLeavesTheOtherOfItsNameAlone) {
 TEST_F(NetworkTest, AFurtherInterfaceTakesTheDefaultRouteAndGivesItBack) {
   ensure_bridge("gtest0", {"10.99.0.1/24", "fd99::1/64"}, 0);
   ensure_bridge("gtest1", {"10.98.0.1/24"}, 0);
-  const UniqueFd space = create_connected_namespace({endpoint()}, routes());
+  const UniqueFd space = connected_namespace({endpoint()}, routes());
   Endpoint second = endpoint();
   second.parent = "gtest1";
   second.host_interface = "gveth1";
@@ -192,7 +198,7 @@ TEST_F(NetworkTest, IsolatedEndpointsReachTheHostAndNotEachOther) {
   two.addresses = {"10.99.0.3/24"};
   two.host_interface = "gveth1";
   two.mac_address = "02:42:0a:63:00:03";
-  const UniqueFd first = create_connected_namespace({one}, {}), second = create_connected_namespace({two}, {});
+  const UniqueFd first = connected_namespace({one}, {}), second = connected_namespace({two}, {});
   sockaddr_in host = {}, neighbour = {};
   host.sin_family = neighbour.sin_family = AF_INET;
   ::inet_pton(AF_INET, "10.99.0.1", &host.sin_addr);
@@ -209,7 +215,7 @@ TEST_F(NetworkTest, IsolatedEndpointsReachTheHostAndNotEachOther) {
 TEST_F(NetworkTest, AMacvlanIsOnTheLinkOfItsParent) {
   ensure_bridge("gtest0", {"10.99.0.1/24"}, 0);
   // The far end of a veth pair plays the machine on the other side of the cable.
-  const UniqueFd far = create_connected_namespace({endpoint()}, {});
+  const UniqueFd far = connected_namespace({endpoint()}, {});
   Endpoint shared = endpoint();
   shared.kind = "macvlan";
   shared.parent = "eth0";
@@ -220,11 +226,11 @@ TEST_F(NetworkTest, AMacvlanIsOnTheLinkOfItsParent) {
   ::inet_pton(AF_INET, "10.99.0.1", &host.sin_addr);
   const Listener<sockaddr_in> here(host, AF_INET);
   UniqueFd near;
-  inside(far, [&] { near = create_connected_namespace({shared}, {{AF_INET, "eth0", "10.99.0.1"}}); });
+  inside(far, [&] { near = connected_namespace({shared}, {{AF_INET, "eth0", "10.99.0.1"}}); });
   inside(near, [&] { EXPECT_EQ(here.connect(AF_INET), 0); });
   Endpoint wrong = shared;
   wrong.mode = "nonsense";
-  EXPECT_THROW(create_connected_namespace({wrong}, {}), Error);
+  EXPECT_THROW(connected_namespace({wrong}, {}), Error);
 }
 
 TEST(InterfaceStatsText, IsReadFieldByField) {
