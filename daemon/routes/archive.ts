@@ -1,3 +1,4 @@
+import { againAfterEnd } from '../containers/again-after-end.js';
 import { encodePathStat, getArchive, headArchive, putArchive } from '../containers/archive.js';
 import { containerChanges } from '../containers/changes.js';
 import type { Container } from '../containers/container.js';
@@ -6,16 +7,10 @@ import { exportContainer } from '../containers/export.js';
 import { type ContainerLayers, fileAccess, type FileAccess } from '../containers/file-access.js';
 import type { Containers } from '../containers/index.js';
 import type { EtcFiles } from '../containers/spec/mounts.js';
-import { within } from '../containers/within.js';
 import { invalid } from '../errors.js';
 import type { Handlers } from '../http/call.js';
 import type { NativeError } from '../runtime/addon.js';
 import { sendUntilGone } from '../http/send-until-gone.js';
-
-/** Milliseconds within which the daemon hears of an exit that a failure has told it of. */
-const exitPatience = 5000;
-/** A container may come and go between one look and the next. */
-const attempts = 5;
 
 /** Reading and writing the files of containers: docker cp, diff and export. */
 export function archiveRoutes(containers: Containers): Handlers {
@@ -40,15 +35,12 @@ export function archiveRoutes(containers: Containers): Handlers {
   ): Promise<Result> => {
     const work = async (): Promise<Result> =>
       use(fileAccess(addon, id, container, layersOf(container), directories.mapping, etcOf(container)));
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await (container.running ? work() : container.lock.run(() => launcher.volumes.with(container, work)));
-      } catch (error) {
-        // It ended before its root could be opened: then it is looked at like any other that has stopped.
-        if ((error as NativeError).code !== 'ESRCH' || attempt === attempts) throw error;
-        await within(lifecycle.nextExit(container), exitPatience);
-      }
-    }
+    return againAfterEnd(
+      () => (container.running ? work() : container.lock.run(() => launcher.volumes.with(container, work))),
+      // It ended before its root could be opened.
+      (error) => (error as NativeError).code === 'ESRCH',
+      () => lifecycle.nextExit(container),
+    );
   };
 
   return {

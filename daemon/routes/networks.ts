@@ -1,8 +1,8 @@
+import { againAfterEnd } from '../containers/again-after-end.js';
 import type { Container } from '../containers/container.js';
 import { failedByEndOf } from '../containers/just-ended.js';
 import type { ContainerRegistry } from '../containers/registry.js';
 import { timestamp } from '../containers/timestamp.js';
-import { within } from '../containers/within.js';
 import { GantryError, invalid, notFound } from '../errors.js';
 import type { Handlers } from '../http/call.js';
 import { parseTime } from '../http/time.js';
@@ -12,11 +12,6 @@ import { networkListFilters, networkPasses, networkPruneFilters } from '../netwo
 import type { Network } from '../networks/network.js';
 import type { Networks } from '../networks/networks.js';
 import { pruneNetworks } from '../networks/prune.js';
-
-/** Milliseconds within which the daemon hears of an exit that a failure has told it of. */
-const exitPatience = 5000;
-/** A container may come and go between one look and the next. */
-const attempts = 5;
 
 /**
  * The Network tag of the API document.
@@ -44,7 +39,7 @@ export function networkRoutes(
     else await endpoints.disconnect(container, network ?? networks.get(reference));
   };
 
-  /** Changes the networks of a container. One that ends meanwhile is then like any other that does not run. */
+  /** Changes the networks of a container, which may end meanwhile. */
   const change = async (container: Container, work: () => Promise<void>): Promise<void> => {
     let pid = 0;
     const locked = (): Promise<void> =>
@@ -52,14 +47,11 @@ export function networkRoutes(
         pid = container.state.pid;
         return work();
       });
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await locked();
-      } catch (error) {
-        if (!failedByEndOf(pid, error) || attempt === attempts) throw error;
-        if (container.state.pid === pid) await within(nextExit(container), exitPatience);
-      }
-    }
+    return againAfterEnd(
+      locked,
+      (error) => failedByEndOf(pid, error),
+      () => (container.state.pid === pid ? nextExit(container) : Promise.resolve()),
+    );
   };
 
   return {
